@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int code_of(const struct pk_error *err)
+{
+	return err ? -err->class : -PK_E_ERROR;
+}
+
+int pk_fail(struct pk_error *err, enum pk_class class, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return -(int)class;
+	memset(err, 0, sizeof(*err));
+	err->class = (int)class;
+	va_start(ap, fmt);
+	vsnprintf(err->what, sizeof(err->what), fmt, ap);
+	va_end(ap);
+	return -(int)class;
+}
+
+static enum pk_class class_of_errno(int e)
+{
+	switch (e) {
+	case ENOENT:
+	case ESRCH:
+		return PK_E_MISSING;
+	case EACCES:
+	case EPERM:
+		return PK_E_NOPERM;
+	case ENOSPC:
+	case EDQUOT:
+	case EROFS:
+		return PK_E_CANTCREAT;
+	case EIO:
+		return PK_E_IO;
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EAGAIN:
+	case EINTR:
+		return PK_E_TEMPFAIL;
+	case ENOSYS:
+		return PK_E_HOST;
+	default:
+		return PK_E_ERROR;
+	}
+}
+
+static const char *remedy_of_errno(int e)
+{
+	switch (e) {
+	case ENOSPC:
+	case EDQUOT:
+		return "free some space, or name a directory on another file system";
+	case EROFS:
+		return "name a directory on a file system that can be written";
+	case EACCES:
+	case EPERM:
+		return "check the owner and the mode, or run pckpt as that user";
+	case ENOMEM:
+	case EMFILE:
+	case ENFILE:
+	case EAGAIN:
+		return "try again when the machine is less busy, or raise the limit (ulimit -a)";
+	case ENOENT:
+		return "check the name";
+	default:
+		return "";
+	}
+}
+
+int pk_fail_errno(struct pk_error *err, const char *fmt, ...)
+{
+	int e = errno;
+	va_list ap;
+
+	if (!err)
+		return -(int)class_of_errno(e);
+	memset(err, 0, sizeof(*err));
+	err->class = (int)class_of_errno(e);
+	err->sys_errno = e;
+	va_start(ap, fmt);
+	vsnprintf(err->what, sizeof(err->what), fmt, ap);
+	va_end(ap);
+	snprintf(err->why, sizeof(err->why), "%s", strerror(e));
+	snprintf(err->try, sizeof(err->try), "%s", remedy_of_errno(e));
+	return -err->class;
+}
+
+int pk_why(struct pk_error *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return code_of(err);
+	va_start(ap, fmt);
+	vsnprintf(err->why, sizeof(err->why), fmt, ap);
+	va_end(ap);
+	return code_of(err);
+}
+
+int pk_try(struct pk_error *err, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!err)
+		return code_of(err);
+	va_start(ap, fmt);
+	vsnprintf(err->try, sizeof(err->try), fmt, ap);
+	va_end(ap);
+	return code_of(err);
+}
+
+int pk_wrap(struct pk_error *err, const char *fmt, ...)
+{
+	char before[sizeof(err->what)];
+	char context[sizeof(err->what)];
+	va_list ap;
+
+	if (!err)
+		return code_of(err);
+	memcpy(before, err->what, sizeof(before));
+	va_start(ap, fmt);
+	vsnprintf(context, sizeof(context), fmt, ap);
+	va_end(ap);
+	snprintf(err->what, sizeof(err->what), "%.200s: %.300s", context, before);
+	return code_of(err);
+}
+
+const char *pk_class_name(int class)
+{
+	switch (class) {
+	case PK_OK:
+		return "ok";
+#define PK_ERROR(name, code, text)                                                                 \
+	case PK_E_##name:                                                                          \
+		return #name;
+#include "base/errors.def"
+#undef PK_ERROR
+	default:
+		return "unknown";
+	}
+}
+
+void pk_error_print(const struct pk_error *err, const char *verb)
+{
+	fprintf(stderr, "pckpt: %s: %s\n", verb, err->what);
+	if (err->why[0])
+		fprintf(stderr, "  why: %s\n", err->why);
+	if (err->try[0])
+		fprintf(stderr, "  try: %s\n", err->try);
+}

@@ -1,0 +1,5 @@
+int pk_kind_placeholder(void);
+int pk_kind_placeholder(void)
+{
+	return 0;
+}

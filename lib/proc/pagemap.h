@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which pages of a process hold something. PAGEMAP_SCAN (6.7) where the kernel has it, else
+ * /proc/PID/pagemap, which cannot tell the zero page from others (the reader then finds it by
+ * content). Both see page tables only: a page of a shared object that another mapping wrote, or
+ * that was swapped out of shmem, is not reported; callers handle shared objects by content.
+ */
+#ifndef PK_PROC_PAGEMAP_H
+#define PK_PROC_PAGEMAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+enum pk_page_want {
+	PK_PAGES_PRIVATE, /* present or swapped, not the file's own page, not the zero page, not
+			     guard */
+	PK_PAGES_PRESENT, /* present or swapped in this mapping, file pages too, zero page not */
+	PK_PAGES_GUARD,   /* guard pages (MADV_GUARD_INSTALL, 6.13; seen since 6.15) */
+};
+
+struct pk_range {
+	uint64_t start, end;
+};
+
+struct pk_pagemap {
+	int fd;        /* /proc/PID/pagemap */
+	bool has_scan; /* PAGEMAP_SCAN works; probed at open */
+};
+
+/* `allow_scan` false forces the old way (tests). */
+int pk_pagemap_open(int procfd, bool allow_scan, struct pk_pagemap *ret, struct pk_error *err);
+void pk_pagemap_close(struct pk_pagemap *p);
+
+/*
+ * Find up to max ranges in [*at, end), ascending and merged. *at moves to where the next call goes
+ * on; the scan is finished when *at == end. Returns the number of ranges, or a negative class.
+ * Memory used is bounded whatever the size.
+ */
+int pk_pagemap_scan(const struct pk_pagemap *p, enum pk_page_want want, uint64_t *at, uint64_t end,
+	struct pk_range *ranges, size_t max, struct pk_error *err);
+
+#endif

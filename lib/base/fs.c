@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 
@@ -113,11 +114,31 @@ int pk_pread_all(int fd, void *p, size_t n, uint64_t at)
 	return 0;
 }
 
+int pk_fsync(int fd)
+{
+	return TEMP_FAILURE_RETRY(fsync(fd));
+}
+
+int pk_open_regular(int dirfd, const char *name, uint64_t *ret_size)
+{
+	PK_CLOSE int fd = openat(dirfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (!S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+		return -1;
+	}
+	*ret_size = (uint64_t)st.st_size;
+	return pk_steal_fd(&fd);
+}
+
 int pk_write_file(int dirfd, const char *name, const void *p, size_t n)
 {
 	PK_CLOSE int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 
-	if (fd < 0 || pk_write_all(fd, p, n) < 0 || fsync(fd) < 0)
+	if (fd < 0 || pk_write_all(fd, p, n) < 0 || pk_fsync(fd) < 0)
 		return -1;
 	return 0;
 }

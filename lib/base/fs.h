@@ -24,6 +24,15 @@ char *pk_read_link(int dirfd, const char *name);
 int pk_write_all(int fd, const void *p, size_t n);
 int pk_pread_all(int fd, void *p, size_t n, uint64_t at);
 
+/* fsync that is not stopped by a signal. */
+int pk_fsync(int fd);
+
+/*
+ * Open a regular file for reading. Anything else under that name fails with EISDIR or EINVAL, and
+ * at once: a FIFO is not waited for.
+ */
+int pk_open_regular(int dirfd, const char *name, uint64_t *ret_size);
+
 /* Create a file below dirfd with these bytes, mode 0600, and fsync it. */
 int pk_write_file(int dirfd, const char *name, const void *p, size_t n);
 

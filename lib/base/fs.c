@@ -116,7 +116,12 @@ int pk_pread_all(int fd, void *p, size_t n, uint64_t at)
 
 int pk_fsync(int fd)
 {
-	return TEMP_FAILURE_RETRY(fsync(fd));
+	return (int)TEMP_FAILURE_RETRY(fsync(fd));
+}
+
+int pk_open_dir(int dirfd, const char *name)
+{
+	return (int)TEMP_FAILURE_RETRY(openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
 int pk_open_regular(int dirfd, const char *name, uint64_t *ret_size)

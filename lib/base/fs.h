@@ -27,6 +27,9 @@ int pk_pread_all(int fd, void *p, size_t n, uint64_t at);
 /* fsync that is not stopped by a signal. */
 int pk_fsync(int fd);
 
+/* Open a directory. */
+int pk_open_dir(int dirfd, const char *name);
+
 /*
  * Open a regular file for reading. Anything else under that name fails with EISDIR or EINVAL, and
  * at once: a FIFO is not waited for.

@@ -1,5 +1,0 @@
-int pk_image_placeholder(void);
-int pk_image_placeholder(void)
-{
-	return 0;
-}

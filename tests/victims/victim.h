@@ -196,6 +196,12 @@ static inline PRINTF(4, 5) void expect_bytes(
 		expect(want, errno, "errno of " #call);                                            \
 	})
 
+/* The errno of a call that returned -1, or 0. */
+static inline int errno_of(long ret)
+{
+	return ret < 0 ? errno : 0;
+}
+
 static inline int64_t now(clockid_t clock)
 {
 	struct timespec t;

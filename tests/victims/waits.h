@@ -55,10 +55,4 @@ static inline void victim_waits(struct timed_wait *table, int n)
 	}
 }
 
-/* The errno of a call that returned -1, or 0. */
-static inline int errno_of(long ret)
-{
-	return ret < 0 ? errno : 0;
-}
-
 #endif

@@ -15,14 +15,17 @@
 
 #include "base/error.h"
 
-#define PK_BLOCK_RAW (256u << 10) /* at most this many bytes are compressed as one block */
-#define PK_GROUP_RAW (4u << 20)   /* a group is written out when it holds this much raw data */
+/* What one group holds at most. It is written out before it would hold more. */
+#define PK_BLOCK_RAW     (256u << 10) /* raw bytes that are compressed as one block */
+#define PK_GROUP_RAW     (4u << 20)
+#define PK_GROUP_BLOCKS  1024u
+#define PK_GROUP_EXTENTS 16384u
 
 /*
  * Where bytes belong: `len` bytes of object `obj` at `addr` (an address in a task's memory, or an
  * offset in a carried file). They start `off` bytes into the raw content of block `block` of the
  * group, unless PK_EXT_ZERO is set: then they are all zero and stored nowhere (block and off are
- * 0).
+ * 0), and there may be any number of them.
  */
 struct pk_extent {
 	uint32_t obj;
@@ -37,19 +40,20 @@ struct pk_extent {
 struct pk_pages_stat {
 	uint64_t raw_bytes;   /* before compression, zero extents not counted */
 	uint64_t file_bytes;  /* size of the file */
-	uint64_t footer_xxh3; /* goes into the commit file */
+	uint64_t footer_xxh3; /* goes into the commit file, as the file's sum */
 };
 
 struct pk_pages_writer;
 
-/* Create the file (O_EXCL, 0600). */
+/* Create the file (O_EXCL, 0600). One writer belongs to one thread. */
 int pk_pages_create(
 	int dirfd, const char *name, struct pk_pages_writer **ret, struct pk_error *err);
 
 /*
  * Add one block of n raw bytes (n <= PK_BLOCK_RAW; 0 if there are zero extents only) and the
- * extents that it holds; `block` of each extent is filled in here. A block that LZ4 does not shrink
- * by at least 1/32 is stored raw.
+ * extents that it holds (n_ext <= PK_GROUP_EXTENTS); `block` of each extent is filled in here. A
+ * block that LZ4 does not shrink by at least 1/32 is stored raw. `raw` may be reused at once. After
+ * a failure the writer can only be aborted.
  */
 int pk_pages_add(struct pk_pages_writer *w, const void *raw, size_t n, struct pk_extent *ext,
 	size_t n_ext, struct pk_error *err);
@@ -65,14 +69,17 @@ struct pk_pages; /* an open page file; safe for several threads at once */
 
 /*
  * Open for reading and check the footer against the size and sum that the commit file recorded.
- * `name` is used in errors only after openat(dirfd, name).
+ * `name` is also what errors call the file.
  */
 int pk_pages_open(int dirfd, const char *name, uint64_t size, uint64_t footer_xxh3,
 	struct pk_pages **ret, struct pk_error *err);
 void pk_pages_close(struct pk_pages *p);
 size_t pk_pages_groups(const struct pk_pages *p);
+const char *pk_pages_name(const struct pk_pages *p);
 
-/* One group in memory; reuse it for the next to avoid allocation. Zero-initialise, pk_group_free.
+/*
+ * One group in memory; reuse it for the next to avoid allocation. Zero-initialise, pk_group_free.
+ * Each thread has its own.
  */
 struct pk_group {
 	uint8_t *buf; /* the stored bytes */
@@ -82,16 +89,19 @@ struct pk_group {
 	struct pk_block_ref {
 		const uint8_t *p; /* stored bytes of the block */
 		uint32_t stored, raw;
-		uint8_t is_raw;
+		uint8_t is_raw; /* p holds the raw bytes themselves */
 	} * block;
 	size_t n_block, cap_block;
 };
 void pk_group_free(struct pk_group *g);
 
-/* Read group i and check its index, and each block against its XXH3 sum. */
+/*
+ * Read group i and check all of it: the index, each block against its XXH3 sum, and that every
+ * extent lies within its block. What is not checked: whether extents refer to objects that exist.
+ */
 int pk_group_load(const struct pk_pages *p, size_t i, struct pk_group *g, struct pk_error *err);
 
-/* Decompress block b into out (PK_BLOCK_RAW bytes); *ret_n is its raw size. */
+/* Decompress block b into out, which has room for block[b].raw bytes; *ret_n is that size. */
 int pk_group_block(
 	const struct pk_group *g, size_t b, void *out, size_t *ret_n, struct pk_error *err);
 

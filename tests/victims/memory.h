@@ -50,9 +50,12 @@ static inline void expect_zero(const void *p, size_t n, const char *what)
 	}
 }
 
+/* Between two pages of nothing, so that the kernel merges it with no neighbour. */
 static inline void *map_anon(size_t n, int prot, int flags)
 {
-	return must(mmap(NULL, n, prot, flags | MAP_ANONYMOUS, -1, 0));
+	char *p = must(mmap(NULL, n + 2 * PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+	return must(mmap(p + PAGE, n, prot, flags | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
 }
 
 /* A file in the victim's directory with n bytes of pattern, open for reading and writing. */
@@ -80,7 +83,7 @@ struct mapping {
 static inline void mapping_detail(struct mapping *m, const char *line)
 {
 	if (!strncmp(line, "VmFlags: ", 9))
-		snprintf(m->flags, sizeof(m->flags), "%s", line + 9);
+		snprintf(m->flags, sizeof(m->flags), "%.159s", line + 9);
 	sscanf(line, "Rss: %lu", &m->rss);
 	sscanf(line, "Locked: %lu", &m->locked);
 	sscanf(line, "AnonHugePages: %lu", &m->anon_huge);

@@ -14,11 +14,12 @@
 #include "base/error.h"
 
 /* One bit for each two-letter code of smaps' VmFlags that pckpt knows. */
+/* clang-format off */
 #define PK_VMFLAGS(X)                                                                              \
-	X(rd)                                                                                      \
-	X(wr) X(ex) X(sh) X(mr) X(mw) X(me) X(ms) X(gd) X(pf) X(dw) X(lo) X(io) X(sr) X(rr) X(dc)  \
-		X(de) X(ac) X(nr) X(ht) X(sf) X(ar) X(wf) X(dd) X(sd) X(mm) X(hg) X(nh) X(mg)      \
-			X(bt) X(mt) X(um) X(uw) X(ui) X(ss) X(sl) X(dp) X(gu) X(lf)
+	X(rd) X(wr) X(ex) X(sh) X(mr) X(mw) X(me) X(ms) X(gd) X(pf) X(dw) X(lo) X(io) X(sr)        \
+	X(rr) X(dc) X(de) X(ac) X(nr) X(ht) X(sf) X(ar) X(wf) X(dd) X(sd) X(mm) X(hg) X(nh)        \
+	X(mg) X(bt) X(mt) X(um) X(uw) X(ui) X(ss) X(sl) X(dp) X(gu) X(lf)
+/* clang-format on */
 enum pk_vmflag_bit {
 #define X(code) PK_VMBIT_##code,
 	PK_VMFLAGS(X)
@@ -31,8 +32,8 @@ struct pk_map {
 	uint64_t start, end;
 	uint64_t offset; /* bytes into the file */
 	uint32_t prot;   /* PROT_READ | PROT_WRITE | PROT_EXEC */
-	bool shared;
-	bool deleted; /* the path ended in " (deleted)", which is cut off */
+	bool shared;     /* MAP_SHARED; "ms" in VmFlags, while "sh" also means it may be written */
+	bool deleted;    /* the path ended in " (deleted)", which is cut off: see pk_maps_read() */
 	uint32_t dev_major, dev_minor;
 	uint64_t ino;
 	char *path; /* unescaped ("\012" -> newline); "" for anonymous; "[heap]" and the like as
@@ -51,10 +52,17 @@ struct pk_maps {
 	size_t n;
 };
 
-/* Parse a whole maps or smaps text (the format shows by itself). On failure *ret is empty. */
+/*
+ * Parse a whole maps or smaps text (the format shows by itself). On failure *ret is empty. Two
+ * paths cannot be told from others by text alone, and are taken for the more likely one: "\012" for
+ * a newline, a name that really ends in " (deleted)" for a deleted file.
+ */
 int pk_maps_parse(const char *buf, size_t n, struct pk_maps *ret, struct pk_error *err);
 
-/* Read and parse /proc/PID/smaps (or maps) below an open /proc/PID directory. */
+/*
+ * Read and parse /proc/PID/smaps (or maps) below an open /proc/PID directory. Settles these two
+ * cases, by map_files and by looking for the file. The process must not run meanwhile.
+ */
 int pk_maps_read(int procfd, bool smaps, struct pk_maps *ret, struct pk_error *err);
 void pk_maps_free(struct pk_maps *m);
 

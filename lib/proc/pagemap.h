@@ -18,7 +18,9 @@ enum pk_page_want {
 	PK_PAGES_PRIVATE, /* present or swapped, not the file's own page, not the zero page, not
 			     guard */
 	PK_PAGES_PRESENT, /* present or swapped in this mapping, file pages too, zero page not */
-	PK_PAGES_GUARD,   /* guard pages (MADV_GUARD_INSTALL, 6.13; seen since 6.15) */
+	/* guard pages (MADV_GUARD_INSTALL, 6.13). 6.13 and 6.14 do not tell: there they count as
+	   swapped in the other two, and reading them fails */
+	PK_PAGES_GUARD,
 };
 
 struct pk_range {
@@ -26,8 +28,10 @@ struct pk_range {
 };
 
 struct pk_pagemap {
-	int fd;        /* /proc/PID/pagemap */
-	bool has_scan; /* PAGEMAP_SCAN works; probed at open */
+	int fd; /* /proc/PID/pagemap */
+	/* Probed at open; clearing one forces the older way (tests). */
+	bool has_scan;  /* PAGEMAP_SCAN works (6.7) */
+	bool has_guard; /* and reports guard pages (6.16) */
 };
 
 /* `allow_scan` false forces the old way (tests). */
@@ -35,9 +39,9 @@ int pk_pagemap_open(int procfd, bool allow_scan, struct pk_pagemap *ret, struct 
 void pk_pagemap_close(struct pk_pagemap *p);
 
 /*
- * Find up to max ranges in [*at, end), ascending and merged. *at moves to where the next call goes
- * on; the scan is finished when *at == end. Returns the number of ranges, or a negative class.
- * Memory used is bounded whatever the size.
+ * Find up to max (1 or more) ranges in [*at, end), ascending and merged. *at moves to where the
+ * next call goes on; the scan is finished when *at == end. Returns the number of ranges, or a
+ * negative class. Memory used is bounded whatever the size.
  */
 int pk_pagemap_scan(const struct pk_pagemap *p, enum pk_page_want want, uint64_t *at, uint64_t end,
 	struct pk_range *ranges, size_t max, struct pk_error *err);

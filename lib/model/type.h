@@ -65,6 +65,12 @@ struct pk_type {
 		.name = #m, .tag = (tag_), .ftype = (ftype_), .offset = offsetof(s, m),            \
 		.doc = (doc_)                                                                      \
 	}
+/* The same for a member `m` of a struct inside: named after the member alone. */
+#define PK_FIELD_IN(s, tag_, ftype_, in, m, doc_)                                                  \
+	{                                                                                          \
+		.name = #m, .tag = (tag_), .ftype = (ftype_), .offset = offsetof(s, in.m),         \
+		.doc = (doc_)                                                                      \
+	}
 #define PK_FIELD_LIST(s, tag_, m, sub_, doc_)                                                      \
 	{                                                                                          \
 		.name = #m, .tag = (tag_), .ftype = PK_F_LIST, .offset = offsetof(s, m),           \

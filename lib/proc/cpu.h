@@ -12,8 +12,9 @@
 #define PK_CPU_WORDS 8
 #define PK_XFEATURES 64
 
+/* In the standard (non-compacted) XSAVE format, CPUID 0xD; x87 and SSE lie in the old 512 bytes. */
 struct pk_xcomp {
-	uint32_t offset, size; /* in the standard (non-compacted) XSAVE format; CPUID 0xD */
+	uint32_t offset, size;
 };
 
 struct pk_cpu {
@@ -35,7 +36,8 @@ void pk_cpu_probe(struct pk_cpu *ret);
  * Names of features that `need` has and `have` lacks, separated by spaces, in the spelling of
  * /proc/cpuinfo; "" if none. Bits that a program cannot depend on are left out (hypervisor, x2apic,
  * tsc_deadline, dtes64, monitor, vmx, smx, est, tm2, cid, pdcm, pcid, dca, osxsave, acpi, ht, tm,
- * ...). out is always terminated.
+ * ...). Bits without a meaning yet count, as "cpuid_7.0.ecx[15]". out is always terminated; names
+ * that do not fit are left out.
  */
 void pk_cpu_missing(
 	const uint32_t need[PK_CPU_WORDS], const uint32_t have[PK_CPU_WORDS], char *out, size_t n);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "proc/array.h"
+#include "base/array.h"
 #include "proc/status.h"
 #include "proc/text.h"
 

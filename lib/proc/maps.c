@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "proc/array.h"
+#include "base/array.h"
 #include "proc/text.h"
 
 #define PAGE_MASK 4095u
@@ -57,6 +57,7 @@ static bool get_vmflags(struct pk_span *value, void *map)
 static const struct pk_key smaps_key[] = {
 	PK_KEY("KernelPageSize", PK_KEY_MUST, pk_get_kb, struct pk_map, page_size),
 	PK_KEY("Rss", PK_KEY_MUST, pk_get_kb, struct pk_map, rss),
+	PK_KEY("Anonymous", PK_KEY_MUST, pk_get_kb, struct pk_map, anon),
 	PK_KEY("AnonHugePages", 0, pk_get_kb, struct pk_map, anon_huge),
 	PK_KEY("Swap", PK_KEY_MUST, pk_get_kb, struct pk_map, swap),
 	PK_KEY("Locked", PK_KEY_MUST, pk_get_kb, struct pk_map, locked),

@@ -43,7 +43,7 @@ struct pk_map {
 	uint64_t vmflags;
 	char unknown_flag[3];                  /* the first code that is not in PK_VMFLAGS, or "" */
 	uint64_t page_size;                    /* KernelPageSize, bytes */
-	uint64_t rss, swap, anon_huge, locked; /* bytes */
+	uint64_t rss, anon, swap, anon_huge, locked; /* bytes */
 	uint32_t pkey;                         /* ProtectionKey, 0 if there is none */
 };
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "model/range.h"
 
 enum pk_page_want {
 	PK_PAGES_PRIVATE, /* present or swapped, not the file's own page, not the zero page, not
@@ -21,10 +22,6 @@ enum pk_page_want {
 	/* guard pages (MADV_GUARD_INSTALL, 6.13). 6.13 and 6.14 do not tell: there they count as
 	   swapped in the other two, and reading them fails */
 	PK_PAGES_GUARD,
-};
-
-struct pk_range {
-	uint64_t start, end;
 };
 
 struct pk_pagemap {

@@ -32,21 +32,34 @@ static bool read_ms(struct pk_span *s, uint64_t *ret_ns)
 	       !__builtin_add_overflow(ms, ns, ret_ns);
 }
 
-int pk_sched_exec_start(const char *buf, size_t n, uint64_t *ret_ns)
+/* "key   :   value"; what follows the colon is left in *s. */
+static bool is_line(struct pk_span *s, const char *name)
+{
+	struct pk_span key, colon;
+
+	if (!pk_span_word(s, &key) || !pk_span_is(key, name))
+		return false;
+	if (!pk_span_word(s, &colon) || !pk_span_is(colon, ":"))
+		return false;
+	pk_span_blanks(s);
+	return true;
+}
+
+int pk_sched_parse(const char *buf, size_t n, struct pk_sched *ret)
 {
 	struct pk_text t = pk_text_of("sched", buf, n);
+	bool start = false, switches = false;
 
 	if (!skip_heading(&t))
 		return -1;
-	while (pk_text_next(&t)) {
-		struct pk_span s = t.line, key, colon;
+	while (!(start && switches) && pk_text_next(&t)) {
+		struct pk_span s = t.line;
 
-		if (!pk_span_word(&s, &key) || !pk_span_is(key, "se.exec_start"))
-			continue;
-		if (!pk_span_word(&s, &colon) || !pk_span_is(colon, ":"))
-			return -1;
-		pk_span_blanks(&s);
-		return read_ms(&s, ret_ns) && pk_span_done(s) ? 0 : -1;
+		if (!start && is_line(&s, "se.exec_start"))
+			start = read_ms(&s, &ret->exec_start) && pk_span_done(s);
+		s = t.line;
+		if (!switches && is_line(&s, "nr_switches"))
+			switches = pk_span_u64(&s, 10, &ret->switches) && pk_span_done(s);
 	}
-	return -1;
+	return start && switches ? 0 : -1;
 }

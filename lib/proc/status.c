@@ -126,6 +126,7 @@ static const struct pk_key status_key[] = {
 	KEY("NSpid", 0, get_ns, pid),
 	KEY("NSpgid", 0, get_ns, pgid),
 	KEY("NSsid", 0, get_ns, sid),
+	KEY("VmLck", 0, pk_get_kb, s.vm_lck),
 	KEY("VmRSS", 0, pk_get_kb, s.vm_rss), /* not without an mm */
 	KEY("Threads", PK_KEY_MUST, pk_get_u32, s.threads),
 	KEY("SigPnd", PK_KEY_MUST, pk_get_hex, s.sig_pnd),

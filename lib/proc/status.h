@@ -22,7 +22,8 @@ struct pk_status {
 	uint32_t uid[4], gid[4]; /* real, effective, saved, fs */
 	uint32_t *groups;        /* allocated */
 	size_t n_groups;
-	/* The numbers in each pid namespace, outermost first; the last is what the program sees. */
+	/* The numbers in each pid namespace, outermost first; the last is what the program sees. A
+	   group or session whose leader is outside of a namespace is 0 there. */
 	pid_t nspid[PK_NS_DEPTH], nstgid[PK_NS_DEPTH], nspgid[PK_NS_DEPTH], nssid[PK_NS_DEPTH];
 	size_t ns_depth; /* how many of them; 0 if the kernel does not print NSpid */
 	uint32_t threads;
@@ -31,7 +32,7 @@ struct pk_status {
 	uint32_t no_new_privs;
 	uint32_t seccomp; /* mode: 0 none, 1 strict, 2 filter */
 	uint32_t seccomp_filters;
-	uint64_t vm_rss;       /* bytes */
+	uint64_t vm_lck, vm_rss; /* bytes */
 	char x86_features[64]; /* x86_Thread_features, "" if the kernel prints none */
 	char x86_features_locked[64];
 };
@@ -70,12 +71,13 @@ struct pk_ptimer_line {
 	pid_t notify_pid; /* the tid or pid, as the reader's namespace sees it */
 	int32_t clock;
 };
+/* *ret is allocated, NULL if there are none; 6.18 prints the newest timer first. */
 int pk_timers_parse(const char *buf, size_t n, struct pk_ptimer_line **ret, size_t *ret_n,
 	struct pk_error *err);
 
 /* The lines every fdinfo has; what a kind needs beyond them it parses itself from `text`. */
 struct pk_fdinfo {
-	uint64_t pos;
+	uint64_t pos;   /* may use all 64 bits: /proc/PID/mem */
 	uint32_t flags; /* open(2) flags: O_ACCMODE, O_APPEND ...; O_CLOEXEC is the descriptor's */
 	uint32_t mnt_id;
 	uint64_t ino;   /* 0 before 5.14 */
@@ -84,10 +86,14 @@ struct pk_fdinfo {
 int pk_fdinfo_parse(const char *buf, size_t n, struct pk_fdinfo *ret, struct pk_error *err);
 
 /*
- * "se.exec_start" of /proc/PID/task/TID/sched: the run-queue clock, in ns, when the thread last
- * stopped running; for a sleeping thread the start of its sleep. -1 if the text has none.
+ * /proc/PID/task/TID/sched. Times are of the run-queue clock of the CPU that it last ran on. -1 if the
+ * text has not both.
  */
-int pk_sched_exec_start(const char *buf, size_t n, uint64_t *ret_ns);
+struct pk_sched {
+	uint64_t exec_start; /* ns: when it last stopped running; asleep: when its sleep began */
+	uint64_t switches;   /* how often it has stopped running */
+};
+int pk_sched_parse(const char *buf, size_t n, struct pk_sched *ret);
 
 /* /proc/PID/timens_offsets, time_namespaces(7). */
 struct pk_timens {
@@ -96,8 +102,8 @@ struct pk_timens {
 int pk_timens_parse(const char *buf, size_t n, struct pk_timens *ret, struct pk_error *err);
 
 /*
- * The numbered entries of a directory (/proc/PID/task, /proc/PID/fd), ascending. Allocated. -1 with
- * errno.
+ * The numbered entries of a directory (/proc/PID/task, /proc/PID/fd), ascending. Allocated, NULL if
+ * there are none. -1 with errno.
  */
 int pk_list_numbers(int dirfd, const char *name, uint32_t **ret, size_t *ret_n);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proc/array.h"
+#include "base/array.h"
 #include "proc/status.h"
 #include "proc/text.h"
 

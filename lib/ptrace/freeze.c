@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 
 #define OPTIONS                                                                                    \
@@ -20,7 +21,7 @@ void pk_freeze_free(struct pk_freeze *f)
 		free(f->v[i]);
 	free(f->v);
 	f->v = NULL;
-	f->n = f->cap = 0;
+	f->n = 0;
 }
 
 struct pk_tracee *pk_freeze_find(const struct pk_freeze *f, pid_t tid)
@@ -35,18 +36,11 @@ static struct pk_tracee *add(struct pk_freeze *f, pid_t pid, pid_t tid, struct p
 {
 	struct pk_tracee *t;
 
-	if (f->n == f->cap) {
-		size_t cap = f->cap ? 2 * f->cap : 16;
-		void *v = reallocarray(f->v, cap, sizeof(*f->v));
+	void *v = pk_array_more(f->v, f->n, sizeof(*f->v));
 
-		if (!v) {
-			pk_fail_errno(err, "pid %d", pid);
-			return NULL;
-		}
+	if (v)
 		f->v = v;
-		f->cap = cap;
-	}
-	t = calloc(1, sizeof(*t));
+	t = v ? calloc(1, sizeof(*t)) : NULL;
 	if (!t) {
 		pk_fail_errno(err, "pid %d", pid);
 		return NULL;

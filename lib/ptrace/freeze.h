@@ -16,7 +16,7 @@
 
 struct pk_freeze {
 	struct pk_tracee **v; /* all threads, those of one process together, leader first */
-	size_t n, cap;
+	size_t n;
 	struct pk_deadline deadline;
 };
 

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -239,6 +240,9 @@ int pk_remote_close(struct pk_remote *r, struct pk_tracee *t, struct pk_error *e
 	int64_t ret = 0;
 	int e;
 
+	free(r->born);
+	r->born = NULL;
+	r->n_born = 0;
 	if (!r->base || t->state == PK_T_GONE)
 		return 0;
 	e = pk_remote_call(r, t, SYS_munmap, a, &ret, err);
@@ -250,12 +254,12 @@ int pk_remote_close(struct pk_remote *r, struct pk_tracee *t, struct pk_error *e
 }
 
 static int write_program(struct pk_remote *r, struct pk_tracee *t, const struct pk_script *s,
-	uint64_t frame, struct pk_error *err)
+	uint64_t frame, uint32_t end_signal, struct pk_error *err)
 {
 	const struct pk_prog prog = {
 		.n_ops = (uint32_t)s->n,
 		.data_len = (uint32_t)s->data.len,
-		.end_signal = r->end_signal,
+		.end_signal = end_signal,
 		.frame = frame,
 	};
 	uint64_t at = r->base + PROG_AT;
@@ -320,10 +324,42 @@ static int crashed(struct pk_remote *r, struct pk_tracee *t, int sig, struct pk_
 	return pk_try(err, "report this, with the output of PCKPT_TRACE=1");
 }
 
-/* Let the stub run to its end. */
-static int to_end(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err)
+/* A signal like the stub's may come from elsewhere: only its program knows whether it is done. */
+static bool still_running(const struct pk_remote *r, const struct pk_tracee *t)
 {
-	int request = r->end_signal ? PTRACE_CONT : PTRACE_SYSCALL, sig = 0;
+	struct pk_prog prog;
+
+	return pk_mem_read(t->pid, r->base + PROG_AT, &prog, sizeof(prog), NULL) == 0 &&
+	       (prog.status == PK_PROG_NEW || prog.status == PK_PROG_RUNNING);
+}
+
+static int note_birth(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err)
+{
+	pid_t *v = pk_array_more(r->born, r->n_born, sizeof(*v));
+	unsigned long child;
+
+	if (!v)
+		return pk_fail_errno(err, "pid %d", t->pid);
+	r->born = v;
+	if (ptrace(PTRACE_GETEVENTMSG, t->tid, NULL, &child) < 0)
+		return pk_fail_errno(err, "pid %d: its new thread", t->pid);
+	r->born[r->n_born++] = (pid_t)child;
+	return 0;
+}
+
+static bool is_birth(int status)
+{
+	int event = status >> 16;
+
+	return event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK ||
+	       event == PTRACE_EVENT_VFORK;
+}
+
+/* Let the stub run to its end. */
+static int to_end(
+	struct pk_remote *r, struct pk_tracee *t, uint32_t end_signal, struct pk_error *err)
+{
+	int request = end_signal ? PTRACE_CONT : PTRACE_SYSCALL, sig = 0;
 
 	for (;;) {
 		int status, e = go(t, request, sig, err);
@@ -336,14 +372,18 @@ static int to_end(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err
 			return e;
 		if (e == 0 || !WIFSTOPPED(status))
 			return ended(t, status, err);
+		if (is_birth(status) && (e = note_birth(r, t, err)) < 0)
+			return e;
 		sig = status >> 16 ? 0 : WSTOPSIG(status);
 		if (sig == SYSCALL_STOP) {
 			e = at_return(r, t, err);
 			if (e)
 				return e < 0 ? e : 0;
 			sig = 0;
-		} else if (sig && sig == (int)r->end_signal) {
-			return 0;
+		} else if (sig && sig == (int)end_signal) {
+			if (!still_running(r, t))
+				return 0;
+			sig = 0; /* the job ignores it */
 		} else if (sig && sig != SIGSTOP) {
 			return crashed(r, t, sig, err);
 		}
@@ -381,26 +421,36 @@ static int fail_op(const struct pk_remote *r, const struct pk_tracee *t, const s
 	return pk_why(err, "the program is malformed (status %u)", prog->status);
 }
 
+static uint32_t choose_end(const struct pk_remote *r, const struct pk_tracee *t)
+{
+	uint64_t usable = r->quiet & ~t->sigmask;
+
+	if (r->end_signal || !usable)
+		return r->end_signal;
+	return (uint32_t)__builtin_ctzll(usable) + 1;
+}
+
 static int run_borrowed(struct pk_remote *r, struct pk_tracee *t, struct pk_script *s,
 	struct pk_prog *prog, struct pk_error *err)
 {
+	const uint32_t end_signal = choose_end(r, t);
 	uint64_t mask = ALL_SIGNALS;
 	struct pk_regs regs = t->regs;
 	uint64_t sp;
 	int back, e;
 
-	if (r->end_signal)
-		mask &= ~(UINT64_C(1) << (r->end_signal - 1));
+	if (end_signal)
+		mask &= ~(UINT64_C(1) << (end_signal - 1));
 	e = write_frame(t, r->base + FRAME_AT, 0, &sp, err);
 	if (e == 0)
-		e = write_program(r, t, s, sp, err);
+		e = write_program(r, t, s, sp, end_signal, err);
 	if (e < 0)
 		return e;
 	pk_regs_call(&regs, r->base, r->base + STACK_END, r->base + PROG_AT);
 	e = borrow(t, &regs, mask, err);
 	pk_fault("remote.run.borrowed");
 	if (e == 0)
-		e = to_end(r, t, err);
+		e = to_end(r, t, end_signal, err);
 	pk_fault("remote.run.end");
 	if (t->state == PK_T_GONE)
 		return e;

@@ -31,13 +31,22 @@ struct pk_remote {
 	size_t len;
 	struct pk_foothold foothold;
 	/*
-	 * The signal by which the stub reports its end: one that the program ignores. 0 if there is
-	 * none: then every call of a script costs two stops instead of the whole script one.
+	 * How the stub reports its end: by a signal that the program neither handles nor blocks,
+	 * one of `quiet` (bit n-1 is signal n); such a one has no effect if we are dead by then.
+	 * For a thread that blocks all of them every call of a script costs two stops instead of
+	 * the whole script one. A process of our own making needs no such care: `end_signal`, if
+	 * not 0, is used.
 	 */
+	uint64_t quiet;
 	uint32_t end_signal;
 	struct pk_deadline deadline;
 	pk_syscall_namer namer;
 	bool trace; /* print each op with its result */
+
+	/* Threads and processes that scripts have started, in that order, as the tracer sees them.
+	 */
+	pid_t *born;
+	size_t n_born;
 };
 
 /*
@@ -63,7 +72,8 @@ int pk_remote_run(struct pk_remote *r, struct pk_tracee *t, struct pk_script *s,
 int pk_remote_call(struct pk_remote *r, struct pk_tracee *t, uint64_t nr, const uint64_t a[6],
 	int64_t *ret, struct pk_error *err);
 
-/* Remove the area. Nothing happens if there is none, or if the process is gone. */
+/* Remove the area and free `born`. Nothing is removed if there is none, or if the process is gone.
+ */
 int pk_remote_close(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err);
 
 #endif

@@ -113,7 +113,7 @@ static int work(void *arg, struct pk_error *err)
 	struct pk_freeze f = {0};
 	PK_FREE char *dir = pk_asprintf("/proc/%d", j->pid);
 	PK_CLOSE int procfd = open(dir, O_RDONLY | O_DIRECTORY);
-	struct pk_remote r = {.end_signal = j->end_signal};
+	struct pk_remote r = {.quiet = j->end_signal ? UINT64_C(1) << (j->end_signal - 1) : 0};
 	struct pk_tracee *t;
 	int e;
 

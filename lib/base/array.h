@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef PK_PROC_ARRAY_H
-#define PK_PROC_ARRAY_H
+#ifndef PK_BASE_ARRAY_H
+#define PK_BASE_ARRAY_H
 
 #include <stdlib.h>
 

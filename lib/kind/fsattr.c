@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* umask, working directory, root. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "kind/fileid.h"
+
+struct fsattr {
+	uint32_t umask;
+	char *cwd;
+};
+
+static int refuse_root(const struct pk_view *v, struct pk_error *err)
+{
+	struct stat ours, theirs;
+
+	if (stat("/", &ours) == 0 && fstatat(v->src->procfd, "root", &theirs, 0) == 0 &&
+		(ours.st_dev != theirs.st_dev || ours.st_ino != theirs.st_ino)) {
+		pk_fail(err, PK_E_UNSUPPORTED, "its root directory is not /");
+		pk_why(err, "it runs in a chroot or a container");
+		return pk_try(err, "run pckpt inside that container");
+	}
+	return 0;
+}
+
+static int collect(struct pk_view *v, void *obj, struct pk_error *err)
+{
+	struct fsattr *f = obj;
+	struct stat st;
+
+	f->umask = v->src->status.umask;
+	f->cwd = pk_read_link(v->src->procfd, "cwd");
+	if (!f->cwd || fstatat(v->src->procfd, "cwd", &st, 0) < 0)
+		return pk_fail_errno(err, "working directory");
+	if (st.st_nlink == 0 || !pk_path_is(f->cwd, &st)) {
+		pk_fail(err, PK_E_UNSUPPORTED, "working directory %s", f->cwd);
+		pk_why(err, "it has been removed, or is hidden under a mount");
+		return pk_try(err, "make the program change its directory, or start it in another");
+	}
+	return refuse_root(v, err);
+}
+
+static void check(struct pk_target *t, const struct pk_obj *o)
+{
+	const struct fsattr *f = o->data;
+	struct pk_error err;
+	struct stat st;
+
+	if (stat(f->cwd, &st) == 0 && S_ISDIR(st.st_mode))
+		return;
+	pk_fail(&err, PK_E_MISSING, "working directory %s", f->cwd);
+	pk_why(&err, "%s", strerror(errno ? errno : ENOTDIR));
+	pk_try(&err, "make it again, then restore");
+	pk_report_add(&t->report, &err);
+}
+
+static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
+{
+	const struct fsattr *f = o->data;
+	struct pk_script *s = pk_plan_script(p, PK_PH_TASK, 0);
+
+	(void)err;
+	pk_script_call(s, &(struct pk_call){.nr = SYS_umask, .a = {pk_num(f->umask)}});
+	pk_script_call(s, &(struct pk_call){
+				  .nr = SYS_chdir,
+				  .a = {pk_addr(pk_script_str(s, f->cwd))},
+				  .check = PK_CHECK_OK,
+			  });
+	return 0;
+}
+
+#define F struct fsattr
+static const struct pk_type type = {
+	.name = "fsattr",
+	.id = 48,
+	.size = sizeof(F),
+	.fields =
+		(const struct pk_field[]){
+			PK_FIELD(F, 1, PK_F_U32, umask, "umask(2)"),
+			PK_FIELD(F, 2, PK_F_STR, cwd, "working directory, absolute"),
+			PK_FIELD_END,
+		},
+};
+
+const struct pk_kind pk_kind_fsattr = {
+	.type = &type,
+	.level = PK_LV_TASK,
+	.summary = "umask, working directory",
+	.collect = collect,
+	.check = check,
+	.plan = plan,
+};

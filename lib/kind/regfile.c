@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Regular files, opened again by path. A file that the job has open for writing and that has grown
+ * since the dump is cut back to its recorded size, so that what the job writes again is not there
+ * twice; what is cut off is kept in the store. This is the last thing done before the job runs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "kind/fileid.h"
+#include "kind/ghost.h"
+
+#define PROC_MAGIC 0x9fa0
+
+struct regfile {
+	struct pk_fileid id;
+	uint32_t flags; /* open(2), without those of creation */
+	uint64_t pos;
+};
+
+static bool match(const struct pk_view *v)
+{
+	return S_ISREG(v->file->st.st_mode) && v->file->link[0] == '/' &&
+	       strncmp(v->file->link, "/memfd:", 7) != 0;
+}
+
+static bool writable(const struct regfile *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+static int refuse(const struct pk_view *v, struct pk_error *err)
+{
+	const struct pk_file_view *f = v->file;
+	struct statfs fs;
+
+	if (f->info.locks) {
+		pk_fail(err, PK_E_UNSUPPORTED, "%s: file lock", f->link);
+		pk_why(err, "another program could take the lock before the restore does");
+		return pk_try(err, "dump again when the program has released the lock");
+	}
+	if (f->info.flags & O_ASYNC) {
+		pk_fail(err, PK_E_UNSUPPORTED, "%s: signal-driven input (O_ASYNC)", f->link);
+		return pk_try(err, "have the program use poll(2) instead");
+	}
+	if (!f->deleted && statfs(f->link, &fs) == 0 && fs.f_type == PROC_MAGIC) {
+		pk_fail(err, PK_E_UNSUPPORTED, "%s: file of /proc", f->link);
+		pk_why(err, "what it shows belongs to this run of this kernel");
+		return pk_try(err, "dump again when the program has closed it");
+	}
+	return 0;
+}
+
+static int collect(struct pk_view *v, void *obj, struct pk_error *err)
+{
+	const struct pk_file_view *fv = v->file;
+	struct regfile *f = obj;
+	int r = refuse(v, err);
+
+	if (r < 0)
+		return r;
+	f->flags = fv->info.flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
+	f->pos = fv->info.pos;
+	r = pk_fileid_set(&f->id, v->src, fv->link, &fv->st, err);
+	if (r < 0)
+		return r;
+	if (pk_ghost_needed(v->src, fv->link, fv->deleted, &fv->st)) {
+		f->id.ghost = pk_ghost_of_fd(v->src, fv->fd, &fv->st, fv->link, err);
+		f->flags &= ~(uint32_t)__O_TMPFILE;
+		return f->id.ghost ? 0 : -PK_E_ERROR;
+	}
+	if (pk_path_is(fv->link, &fv->st))
+		return 0;
+	pk_fail(err, PK_E_UNSUPPORTED, "%s: the name leads to another file", fv->link);
+	pk_why(err, "something is mounted over it, or pckpt sees other mounts than the program");
+	return pk_try(err, "run pckpt where the program runs");
+}
+
+static void check(struct pk_target *t, const struct pk_obj *o)
+{
+	const struct regfile *f = o->data;
+	struct pk_error err;
+	struct stat st;
+
+	if (f->id.ghost)
+		return;
+	if (pk_fileid_stat(&f->id, "open file", &st, &err) < 0) {
+		pk_report_add(&t->report, &err);
+		return;
+	}
+	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->id.size) {
+		pk_fail(&err, PK_E_MISSING, "open file %s", f->id.path);
+		pk_why(&err, "it has shrunk: %lu bytes at the dump, %lu now",
+			(unsigned long)f->id.size, (unsigned long)st.st_size);
+		pk_try(&err, "put the longer version back, then restore again");
+		pk_report_add(&t->report, &err);
+		return;
+	}
+	if (faccessat(AT_FDCWD, f->id.path, writable(f) ? W_OK : R_OK, AT_EACCESS) < 0 &&
+		errno == EACCES) {
+		pk_fail_errno(&err, "open file %s", f->id.path);
+		pk_report_add(&t->report, &err);
+	}
+	/* Only what was appended can be undone; say so where a program writes in the middle. */
+	if (writable(f) && f->pos < f->id.size && pk_mtime(&st) != f->id.mtime)
+		pk_log(PK_LOG_WARN,
+			"%s has been written to since the dump; changes before its end stay",
+			f->id.path);
+	if (!writable(f) && pk_mtime(&st) != f->id.mtime)
+		pk_log(PK_LOG_WARN, "%s has changed since the dump", f->id.path);
+}
+
+static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
+{
+	const struct regfile *f = o->data;
+	struct pk_script *s = pk_plan_script(p, PK_PH_FILES, 0);
+	char path[4200];
+
+	(void)err;
+	pk_fileid_open_path(&f->id, p->target, path, sizeof(path));
+	pk_script_call(s, &(struct pk_call){
+				  .nr = SYS_openat,
+				  .a = {pk_num((uint64_t)AT_FDCWD), pk_addr(pk_script_str(s, path)),
+					  pk_num(f->flags)},
+				  .check = PK_CHECK_EQUAL,
+				  .want = (int64_t)p->next_fd,
+			  });
+	if (f->pos)
+		pk_script_call(
+			s, &(struct pk_call){
+				   .nr = SYS_lseek,
+				   .a = {pk_num(p->next_fd), pk_num(f->pos), pk_num(SEEK_SET)},
+				   .check = PK_CHECK_EQUAL,
+				   .want = (int64_t)f->pos,
+			   });
+	return 0;
+}
+
+/* A new file in STORE/cut for the tail of one. */
+static int keep_name(const struct pk_target *t, const char *path, char *out, size_t n)
+{
+	const char *base = strrchr(path, '/');
+	struct timespec now;
+
+	snprintf(out, n, "%s/cut", t->store);
+	if (mkdir(out, 0700) < 0 && errno != EEXIST)
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	snprintf(out, n, "%s/cut/%lld.%09ld-%d-%.100s", t->store, (long long)now.tv_sec,
+		now.tv_nsec, getpid(), base ? base + 1 : path);
+	return open(out, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
+static int copy_tail(int from, uint64_t at, int to)
+{
+	char buf[65536];
+
+	for (;;) {
+		ssize_t n = pread(from, buf, sizeof(buf), (off_t)at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -1 : fsync(to);
+		if (pk_write_all(to, buf, (size_t)n) < 0)
+			return -1;
+		at += (uint64_t)n;
+	}
+}
+
+static int cut(const struct pk_target *t, const struct regfile *f, int fd, uint64_t size,
+	struct pk_error *err)
+{
+	char kept[4200];
+	PK_CLOSE int to = keep_name(t, f->id.path, kept, sizeof(kept));
+
+	if (to < 0 || copy_tail(fd, f->id.size, to) < 0) {
+		pk_fail_errno(err, "cannot keep the end of %s in %s/cut", f->id.path, t->store);
+		if (to >= 0)
+			unlink(kept);
+		return err->class ? -err->class : -PK_E_ERROR;
+	}
+	if (ftruncate(fd, (off_t)f->id.size) < 0)
+		return pk_fail_errno(err, "cannot cut back %s", f->id.path);
+	pk_log(PK_LOG_INFO, "%s cut back from %lu to %lu bytes; the rest is in %s", f->id.path,
+		(unsigned long)size, (unsigned long)f->id.size, kept);
+	return 0;
+}
+
+static int finish(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
+{
+	const struct regfile *f = o->data;
+	PK_CLOSE int fd = -1;
+	struct stat st;
+
+	if (f->id.ghost || !writable(f))
+		return 0;
+	if (stat(f->id.path, &st) == 0 && (uint64_t)st.st_size <= f->id.size)
+		return 0;
+	fd = open(f->id.path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return pk_fail_errno(err, "%s", f->id.path);
+	return cut(t, f, fd, (uint64_t)st.st_size, err);
+}
+
+#define F struct regfile
+static const struct pk_type type = {
+	.name = "regfile",
+	.id = 32,
+	.size = sizeof(F),
+	.fields =
+		(const struct pk_field[]){
+			PK_FIELD_IN(F, 1, PK_F_STR, id, path, "absolute path"),
+			PK_FIELD_IN(F, 2, PK_F_U64, id, size, "bytes, at the dump"),
+			PK_FIELD_IN(F, 3, PK_F_U64, id, mtime, "ns, at the dump"),
+			PK_FIELD_IN(F, 4, PK_F_U32, id, ghost, "record of the carried file, or 0"),
+			PK_FIELD(F, 5, PK_F_U32, flags, "open(2) flags"),
+			PK_FIELD(F, 6, PK_F_U64, pos, "file offset"),
+			PK_FIELD_END,
+		},
+};
+
+const struct pk_kind pk_kind_regfile = {
+	.type = &type,
+	.level = PK_LV_FILE,
+	.summary = "regular files: offset, flags, append; unlinked ones with their content",
+	.match = match,
+	.collect = collect,
+	.check = check,
+	.plan = plan,
+	.finish = finish,
+};

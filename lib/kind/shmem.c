@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Shared anonymous memory: mmap(MAP_SHARED | MAP_ANONYMOUS), seen through one or several mappings.
+ *
+ * Such an object has no name and no descriptor. It is rebuilt once at a place of its own, and each
+ * recorded mapping becomes a second view of it by mremap(2) with an old size of 0; the first place
+ * is unmapped in the end. Huge page objects cannot be duplicated so, and are mapped directly; they
+ * have one view only.
+ */
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/cleanup.h"
+#include "kind/mapflags.h"
+#include "kind/resident.h"
+
+struct shmem {
+	uint64_t size; /* up to the end of the last view */
+	uint32_t page_size;
+	uint32_t noreserve;
+};
+
+static bool match(const struct pk_view *v)
+{
+	const struct pk_map *m = v->map;
+
+	return m->shared && m->deleted &&
+	       (!strcmp(m->path, "/dev/zero") || !strcmp(m->path, "/anon_hugepage"));
+}
+
+static int collect(struct pk_view *v, void *obj, struct pk_error *err)
+{
+	struct shmem *s = obj;
+	unsigned views;
+
+	s->size = pk_views_end(v->src, v->map, &views);
+	s->page_size = (uint32_t)v->map->page_size;
+	s->noreserve = !!(v->map->vmflags & PK_VM(nr));
+	if (v->map->vmflags & PK_VM(ht) && (views > 1 || v->map->offset)) {
+		pk_fail(err, PK_E_UNSUPPORTED, "mapping %lx-%lx: shared huge pages",
+			(long)v->map->start, (long)v->map->end);
+		pk_why(err, "they are mapped more than once, or in part");
+		return pk_try(err, "have the program use a file on a hugetlbfs mount");
+	}
+	return 0;
+}
+
+static int map_direct(struct pk_plan *p, const struct pk_vma *vma, const struct pk_obj *o)
+{
+	pk_map_call(p, vma, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pk_plan_sink(p,
+		&(struct pk_sink){.obj = o->id, .base = vma->start, .len = vma->end - vma->start});
+	return 0;
+}
+
+/* The whole object at a place of its own: what its pages are written to. */
+static uint64_t make(struct pk_plan *p, const struct pk_obj *o)
+{
+	const struct shmem *s = o->data;
+	uint64_t at = pk_plan_scratch(p, s->size);
+
+	if (!at)
+		return 0;
+	pk_plan_call(p, PK_PH_MAP, 0,
+		&(struct pk_call){
+			.nr = SYS_mmap,
+			.a = {pk_num(at), pk_num(s->size), pk_num(PROT_READ | PROT_WRITE),
+				pk_num(MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE |
+					(s->noreserve ? MAP_NORESERVE : 0)),
+				pk_num((uint64_t)-1)},
+			.check = PK_CHECK_EQUAL,
+			.want = (int64_t)at,
+		});
+	pk_plan_sink(p, &(struct pk_sink){.obj = o->id, .base = at, .len = s->size});
+	return at;
+}
+
+static int map(
+	struct pk_plan *p, const struct pk_vma *vma, const struct pk_obj *o, struct pk_error *err)
+{
+	const struct pk_sink *sink = pk_plan_find_sink(p, o->id);
+	uint64_t at;
+
+	if (vma->flags & PK_VM(ht))
+		return map_direct(p, vma, o);
+	at = sink ? sink->base : make(p, o);
+	if (!at) {
+		pk_fail(err, PK_E_HOST, "%s: shared memory", vma->name);
+		return pk_why(err, "there is not enough free address space for it");
+	}
+	pk_plan_call(p, PK_PH_MAP, 0,
+		&(struct pk_call){
+			.nr = SYS_mremap,
+			.a = {pk_num(at + vma->offset), pk_num(0), pk_num(vma->end - vma->start),
+				pk_num(MREMAP_MAYMOVE | MREMAP_FIXED), pk_num(vma->start)},
+			.check = PK_CHECK_EQUAL,
+			.want = (int64_t)vma->start,
+		});
+	return 0;
+}
+
+#define S struct shmem
+static const struct pk_type type = {
+	.name = "shmem",
+	.id = 17,
+	.size = sizeof(S),
+	.fields =
+		(const struct pk_field[]){
+			PK_FIELD(S, 1, PK_F_U64, size, "bytes"),
+			PK_FIELD(S, 2, PK_F_U32, page_size, "bytes"),
+			PK_FIELD(S, 3, PK_F_U32, noreserve, "1: MAP_NORESERVE"),
+			PK_FIELD_END,
+		},
+};
+
+const struct pk_kind pk_kind_shmem = {
+	.type = &type,
+	.level = PK_LV_MAPPING,
+	.summary = "shared anonymous memory, one or several views",
+	.match = match,
+	.collect = collect,
+	.save = pk_save_resident,
+	.map = map,
+};

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kind/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/array.h"
+
+int pk_contents_add(struct pk_contents *c, const struct pk_content *one, struct pk_error *err)
+{
+	void *v = pk_array_more(c->v, c->n, sizeof(*c->v));
+
+	if (!v)
+		return pk_fail_errno(err, "list of memory to save");
+	c->v = v;
+	c->v[c->n++] = *one;
+	return 0;
+}
+
+void pk_contents_free(struct pk_contents *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (c->v[i].fd >= 0)
+			close(c->v[i].fd);
+	free(c->v);
+	*c = (struct pk_contents){0};
+}
+
+int64_t pk_answer_ret(const struct pk_view *v, size_t i)
+{
+	return pk_script_ret(v->script, v->op + i);
+}
+
+const void *pk_answer_data(const struct pk_view *v)
+{
+	return pk_script_at(v->script, v->data);
+}
+
+int pk_source_run(struct pk_source *s, struct pk_script *script, struct pk_error *err)
+{
+	return pk_remote_run(s->remote, s->freeze->v[0], script, NULL, err);
+}
+
+pid_t pk_source_inner_tid(const struct pk_source *s, pid_t tid)
+{
+	for (size_t i = 0; i < s->freeze->n; i++)
+		if (s->freeze->v[i]->tid == tid)
+			return s->inner[i];
+	return 0;
+}
+
+uint32_t pk_source_known(
+	const struct pk_source *s, uint64_t dev, uint64_t ino, const struct pk_type *type)
+{
+	for (size_t i = 0; i < s->n_known; i++)
+		if (s->known[i].dev == dev && s->known[i].ino == ino && s->known[i].type == type)
+			return s->known[i].id;
+	return 0;
+}
+
+int pk_source_know(struct pk_source *s, uint64_t dev, uint64_t ino, const struct pk_type *type,
+	uint32_t id, struct pk_error *err)
+{
+	void *v = pk_array_more(s->known, s->n_known, sizeof(*s->known));
+
+	if (!v)
+		return pk_fail_errno(err, "list of files");
+	s->known = v;
+	s->known[s->n_known++] = (struct pk_known){dev, ino, type, id};
+	return 0;
+}
+
+int pk_source_getfd(const struct pk_source *s, uint32_t fd, struct pk_error *err)
+{
+	char name[32];
+	int dup = (int)syscall(SYS_pidfd_getfd, s->pidfd, fd, 0);
+
+	if (dup >= 0)
+		return dup;
+	/* Before 5.6. The link opens a new description of the same file: fine for its content. */
+	snprintf(name, sizeof(name), "fd/%u", fd);
+	dup = openat(s->procfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (dup < 0)
+		return pk_fail_errno(err, "pid %d fd %u: cannot duplicate it", s->pid, fd);
+	return dup;
+}
+
+const char *pk_source_name(const struct pk_source *s, char *buf, size_t n)
+{
+	snprintf(buf, n, "pid %d (%s)", s->pid, s->status.name);
+	return buf;
+}

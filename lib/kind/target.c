@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kind/target.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/array.h"
+
+void pk_report_add(struct pk_report *r, const struct pk_error *err)
+{
+	void *v = pk_array_more(r->v, r->n, sizeof(*r->v));
+
+	if (!v)
+		return; /* the ones found so far are reason enough to stop */
+	r->v = v;
+	r->v[r->n++] = *err;
+}
+
+void pk_report_free(struct pk_report *r)
+{
+	free(r->v);
+	*r = (struct pk_report){0};
+}
+
+int pk_target_give(struct pk_target *t, uint32_t obj, int fd, struct pk_error *err)
+{
+	void *v = pk_array_more(t->given, t->n_given, sizeof(*t->given));
+
+	if (!v) {
+		close(fd);
+		return pk_fail_errno(err, "list of descriptors");
+	}
+	t->given = v;
+	t->given[t->n_given++] = (struct pk_given){.obj = obj, .fd = fd, .number = -1};
+	return 0;
+}
+
+int pk_target_given(const struct pk_target *t, uint32_t obj)
+{
+	for (size_t i = 0; i < t->n_given; i++)
+		if (t->given[i].obj == obj)
+			return t->given[i].number;
+	return -1;
+}
+
+int pk_target_local(struct pk_target *t, uint32_t obj, int fd, uint64_t len, struct pk_error *err)
+{
+	void *v = pk_array_more(t->local, t->n_local, sizeof(*t->local));
+	void *p;
+
+	if (!v)
+		return pk_fail_errno(err, "list of carried files");
+	t->local = v;
+	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		return pk_fail_errno(err, "carried file of %lu bytes", (unsigned long)len);
+	t->local[t->n_local++] = (struct pk_local){obj, p, len};
+	return 0;
+}
+
+void *pk_target_find_local(const struct pk_target *t, uint32_t obj, uint64_t *ret_len)
+{
+	for (size_t i = 0; i < t->n_local; i++) {
+		if (t->local[i].obj != obj)
+			continue;
+		*ret_len = t->local[i].len;
+		return t->local[i].p;
+	}
+	return NULL;
+}
+
+void pk_target_flush(struct pk_target *t)
+{
+	for (size_t i = 0; i < t->n_local; i++)
+		munmap(t->local[i].p, t->local[i].len);
+	free(t->local);
+	t->local = NULL;
+	t->n_local = 0;
+}
+
+void pk_target_free(struct pk_target *t)
+{
+	for (size_t i = 0; i < t->n_given; i++)
+		close(t->given[i].fd);
+	free(t->given);
+	pk_target_flush(t);
+	free(t->new_id);
+	free(t->cpus.p);
+	pk_report_free(&t->report);
+	memset(t, 0, sizeof(*t));
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Restore: the place where a job is to be rebuilt. */
+#ifndef PK_KIND_TARGET_H
+#define PK_KIND_TARGET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/error.h"
+#include "model/job.h"
+#include "proc/cpu.h"
+
+/* All obstacles that checks find, so that the user learns of them at once. */
+struct pk_report {
+	struct pk_error *v;
+	size_t n;
+};
+void pk_report_add(struct pk_report *r, const struct pk_error *err);
+void pk_report_free(struct pk_report *r);
+
+enum pk_pid_mode { PK_PID_AUTO, PK_PID_NS, PK_PID_SAME, PK_PID_ANY };
+
+struct pk_target {
+	const struct pk_model *model;
+	struct pk_report report;
+	enum pk_pid_mode pids; /* NS, SAME or ANY once it is decided */
+	bool user_ns;          /* the job gets a user namespace of its own */
+	bool may_set_exe;      /* PR_SET_MM_MAP with exe_fd will be allowed */
+	uid_t uid;
+	gid_t gid;
+	uint64_t caps;                 /* effective ones of the caller, in its user namespace */
+	uint64_t bounding, known_caps; /* its bounding set; all that this kernel knows */
+	struct pk_cpu cpu;
+	struct pk_bytes cpus; /* the CPUs this process may use */
+	int std[3]; /* descriptors that take the place of the job's outside streams; -1: none */
+	bool redirect_vdso; /* treat the vDSO as another kernel's (tests) */
+	bool inherit_std;   /* 0, 1, 2 always come from here, files too */
+	const char *store;  /* path of the store: cut-off tails go there */
+
+	/* Descriptors that the new process inherits, by record. */
+	struct pk_given {
+		uint32_t obj;
+		int fd;     /* in this process */
+		int number; /* in the new one */
+	} * given;
+	size_t n_given;
+
+	/* The new numbers of tasks and threads, by record. */
+	struct pk_new_id {
+		uint32_t obj;
+		int32_t id;
+	} * new_id;
+	size_t n_new_id;
+
+	struct pk_local {
+		uint32_t obj;
+		void *p;
+		uint64_t len;
+	} * local;
+	size_t n_local;
+
+	/* This host's vDSO: its code, and where phase MAP finds it and its data pages. */
+	struct pk_vdso_here {
+		const void *code;
+		struct pk_range vdso, vvar[4]; /* vvar ascending */
+		size_t n_vvar;
+	} vdso;
+};
+
+/*
+ * Map an open file here, so that the carried bytes of a record can be written to it; unmapped by
+ * pk_target_flush. fd is not kept.
+ */
+int pk_target_local(struct pk_target *t, uint32_t obj, int fd, uint64_t len, struct pk_error *err);
+void *pk_target_find_local(const struct pk_target *t, uint32_t obj, uint64_t *ret_len);
+void pk_target_flush(struct pk_target *t);
+
+/* Hand a descriptor to the new process; it stays open here until pk_target_free. */
+int pk_target_give(struct pk_target *t, uint32_t obj, int fd, struct pk_error *err);
+/* Its number in the new process, -1 if there is none. */
+int pk_target_given(const struct pk_target *t, uint32_t obj);
+
+void pk_target_free(struct pk_target *t);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that no other kind knows: refused by name, with a remedy. It matches last, so an
+ * object is never lost without a word.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "kind/kind.h"
+
+/* Beginning of the link of /proc/PID/fd or of the name of a mapping; what it is; what to do. */
+struct refusal {
+	const char *prefix, *what, *try;
+};
+
+static const struct refusal refusals[] = {
+	{"pipe:", "pipe", "dump when the program has closed it; standard streams may be pipes"},
+	{"socket:", "socket", "dump when the program has closed the connection"},
+	{"anon_inode:[io_uring]", "io_uring instance",
+		"switch io_uring off in the program or its library (UV_USE_IO_URING=0 for Node)"},
+	{"anon_inode:[eventpoll]", "epoll instance", "use a program that polls in another way"},
+	{"anon_inode:[eventfd]", "eventfd", "dump when the program has closed it"},
+	{"anon_inode:[timerfd]", "timerfd", "dump when the program has closed it"},
+	{"anon_inode:[signalfd]", "signalfd", "dump when the program has closed it"},
+	{"anon_inode:inotify", "inotify instance", "dump when the program has closed it"},
+	{"anon_inode:[fanotify]", "fanotify group", "run the program without it"},
+	{"anon_inode:[pidfd]", "pidfd", "dump when the program has closed it"},
+	{"pidfd:", "pidfd", "dump when the program has closed it"},
+	{"anon_inode:[perf_event]", "performance counter", "run the program without perf"},
+	{"anon_inode:bpf", "BPF object", "run the program without it"},
+	{"anon_inode:[userfaultfd]", "userfaultfd", "run the program without it"},
+	{"anon_inode:kvm", "virtual machine", "use the virtual machine's own snapshots"},
+	{"/memfd:", "open memfd", "dump when the program has closed it"},
+	{"/SYSV", "System V shared memory", "use POSIX or anonymous shared memory instead"},
+	{"/[aio]", "asynchronous I/O context", "run the program without libaio"},
+	{"/dev/nvidia", "GPU", "let the program release the GPU, or use its own checkpoints"},
+	{"/dev/kfd", "GPU", "let the program release the GPU, or use its own checkpoints"},
+	{"/dev/dri", "GPU", "let the program release the GPU, or use its own checkpoints"},
+	{"/dev/infiniband", "RDMA device",
+		"run MPI over TCP or shared memory (UCX_TLS=tcp,sm or --mca btl tcp,self,vader)"},
+	{"/dev/fuse", "FUSE connection", "unmount that file system first"},
+	{"/dev/net/tun", "network tunnel", "run the program without it"},
+	{"/dev/kvm", "virtual machine", "use the virtual machine's own snapshots"},
+	{"/dev/pts/", "terminal", "start the program without it (setsid, nohup, batch job)"},
+	{"/dev/tty", "terminal", "start the program without it (setsid, nohup, batch job)"},
+	{"/dev/ptmx", "terminal of other programs", "dump when the program has closed it"},
+	{"[uprobes]", "probe set by a tracer", "remove the probe first"},
+};
+
+static bool match(const struct pk_view *v)
+{
+	(void)v;
+	return true;
+}
+
+static const struct refusal *find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
+		if (!strncmp(name, refusals[i].prefix, strlen(refusals[i].prefix)))
+			return &refusals[i];
+	return NULL;
+}
+
+static const char *type_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFIFO:
+		return "named pipe";
+	case S_IFSOCK:
+		return "socket";
+	case S_IFBLK:
+		return "block device";
+	case S_IFCHR:
+		return "character device";
+	default:
+		return "object of an unknown type";
+	}
+}
+
+static int collect(struct pk_view *v, void *obj, struct pk_error *err)
+{
+	const char *name = v->map ? v->map->path : v->file->link;
+	const struct refusal *r = find(name);
+	const char *what = r        ? r->what
+			   : v->map ? "mapping of an unknown type"
+				    : type_of(v->file->st.st_mode);
+
+	(void)obj;
+	if (v->map)
+		pk_fail(err, PK_E_UNSUPPORTED, "mapping %lx-%lx: %s (%s)", (long)v->map->start,
+			(long)v->map->end, what, name);
+	else
+		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s (%s)", v->file->fd, what, name);
+	pk_why(err, "this version of pckpt cannot rebuild it");
+	return pk_try(err, "%s", r ? r->try : "dump when the program has closed it");
+}
+
+static const struct pk_type type = {
+	.name = "unsupported",
+	.id = 0xffff,
+	.fields = (const struct pk_field[]){PK_FIELD_END},
+};
+
+const struct pk_kind pk_kind_unsupported = {
+	.type = &type,
+	.level = PK_LV_CORE,
+	.summary = "everything else: refused by name",
+	.match = match,
+	.collect = collect,
+};

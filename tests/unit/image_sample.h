@@ -8,6 +8,10 @@
 
 #include "model/model.h"
 
+/* Numbers that no real type has. */
+#define SAMPLE_THING 60001
+#define SAMPLE_NEST  60002
+
 struct leaf {
 	uint64_t value;
 	struct pk_bytes data;
@@ -71,7 +75,7 @@ static const struct pk_field thing_fields[] = {
 
 static const struct pk_type thing_type = {
 	.name = "thing",
-	.id = 1,
+	.id = SAMPLE_THING,
 	.size = sizeof(struct thing),
 	.fields = thing_fields,
 };
@@ -92,7 +96,7 @@ static const struct pk_field nest_fields[] = {
 
 static const struct pk_type nest_type = {
 	.name = "nest",
-	.id = 2,
+	.id = SAMPLE_NEST,
 	.size = sizeof(struct nest),
 	.fields = nest_fields,
 };

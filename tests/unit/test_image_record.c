@@ -126,7 +126,7 @@ static const struct pk_field later_fields[] = {
 
 static const struct pk_type later_type = {
 	.name = "thing",
-	.id = 1,
+	.id = SAMPLE_THING,
 	.size = sizeof(struct thing),
 	.fields = later_fields,
 };

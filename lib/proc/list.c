@@ -2,8 +2,8 @@
 #include <fcntl.h>
 #include <string.h>
 
-#include "base/cleanup.h"
 #include "base/array.h"
+#include "base/cleanup.h"
 #include "proc/status.h"
 #include "proc/text.h"
 

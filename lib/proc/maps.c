@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
-#include "base/array.h"
 #include "proc/text.h"
 
 #define PAGE_MASK 4095u

@@ -41,10 +41,10 @@ struct pk_map {
 
 	/* From smaps; 0 when parsed from maps. */
 	uint64_t vmflags;
-	char unknown_flag[3];                  /* the first code that is not in PK_VMFLAGS, or "" */
-	uint64_t page_size;                    /* KernelPageSize, bytes */
+	char unknown_flag[3]; /* the first code that is not in PK_VMFLAGS, or "" */
+	uint64_t page_size;   /* KernelPageSize, bytes */
 	uint64_t rss, anon, swap, anon_huge, locked; /* bytes */
-	uint32_t pkey;                         /* ProtectionKey, 0 if there is none */
+	uint32_t pkey;                               /* ProtectionKey, 0 if there is none */
 };
 
 struct pk_maps {

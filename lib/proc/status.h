@@ -33,7 +33,7 @@ struct pk_status {
 	uint32_t seccomp; /* mode: 0 none, 1 strict, 2 filter */
 	uint32_t seccomp_filters;
 	uint64_t vm_lck, vm_rss; /* bytes */
-	char x86_features[64]; /* x86_Thread_features, "" if the kernel prints none */
+	char x86_features[64];   /* x86_Thread_features, "" if the kernel prints none */
 	char x86_features_locked[64];
 };
 int pk_status_parse(const char *buf, size_t n, struct pk_status *ret, struct pk_error *err);
@@ -86,8 +86,8 @@ struct pk_fdinfo {
 int pk_fdinfo_parse(const char *buf, size_t n, struct pk_fdinfo *ret, struct pk_error *err);
 
 /*
- * /proc/PID/task/TID/sched. Times are of the run-queue clock of the CPU that it last ran on. -1 if the
- * text has not both.
+ * /proc/PID/task/TID/sched. Times are of the run-queue clock of the CPU that it last ran on. -1 if
+ * the text does not have both.
  */
 struct pk_sched {
 	uint64_t exec_start; /* ns: when it last stopped running; asleep: when its sleep began */

@@ -110,6 +110,7 @@ Test(proc_maps, linux_4_18)
 	cr_expect_eq(m->vmflags & PK_VM(dw), PK_VM(dw));
 	cr_expect_eq(m->start, 0x400000);
 	cr_expect_eq(maps.v[5].swap, 8192);
+	cr_expect(maps.v[3].anon == 600 * 1024 && maps.v[3].rss == 600 * 1024);
 	cr_expect_eq(maps.v[5].pkey, 1);
 	cr_expect_eq(maps.v[4].anon_huge, 4096u * 1024);
 	cr_expect_str_empty(maps.v[4].path);
@@ -155,7 +156,7 @@ Test(proc_maps, empty)
 /* A header line, and a mapping of smaps with a line left out or changed. */
 #define RANGE "1000-2000 rw-p 00000000 00:00 0 \n"
 #define LATER "3000-4000 rw-p 00000000 00:00 0 \n"
-#define SIZES "KernelPageSize: 4 kB\nRss: 4 kB\nSwap: 0 kB\nLocked: 0 kB\n"
+#define SIZES "KernelPageSize: 4 kB\nRss: 4 kB\nAnonymous: 4 kB\nSwap: 0 kB\nLocked: 0 kB\n"
 #define FULL  RANGE SIZES "VmFlags: rd wr \n"
 
 static const struct {
@@ -184,18 +185,18 @@ static const struct {
 	{RANGE RANGE, "line 2 "},
 	{"Rss: 4 kB\n" RANGE, "line 1 "},
 	{RANGE LATER SIZES "VmFlags: rd \n", "line 3 "}, /* keys came late */
-	{FULL LATER, "line 7"},
-	{FULL LATER "Rss: 4 kB\n" SIZES, "line 12"},
-	{RANGE SIZES, "line 5"},
+	{FULL LATER, "line 8"},
+	{FULL LATER "Rss: 4 kB\n" SIZES, "line 14"},
+	{RANGE SIZES, "line 6"},
 	{RANGE "VmFlags: rd \n" LATER, "line 3"},
-	{RANGE SIZES "VmFlags: rd wrr \n", "line 6 "},
-	{RANGE SIZES "VmFlags: r \n", "line 6 "},
+	{RANGE SIZES "VmFlags: rd wrr \n", "line 7 "},
+	{RANGE SIZES "VmFlags: r \n", "line 7 "},
 	{RANGE "Rss: 4 MB\n", "line 2 "},
 	{RANGE "Rss: 4\n", "line 2 "},
 	{RANGE "Rss: x kB\n", "line 2 "},
 	{RANGE "Rss: 18446744073709551615 kB\n", "line 2 "},
 	{RANGE "Rss\n", "line 2 "},
-	{RANGE SIZES "ProtectionKey: 4294967296\nVmFlags: rd \n", "line 6 "},
+	{RANGE SIZES "ProtectionKey: 4294967296\nVmFlags: rd \n", "line 7 "},
 };
 
 Test(proc_maps, malformed)

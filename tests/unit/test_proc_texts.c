@@ -212,87 +212,89 @@ Test(proc_fdinfo, malformed)
 	}
 }
 
-static int exec_start(const char *text, uint64_t *ret)
+static int parse_sched(const char *text, struct pk_sched *ret)
 {
 	TEXT t = text_of(text, strlen(text));
 
-	return pk_sched_exec_start(t.p, t.n, ret);
+	return pk_sched_parse(t.p, t.n, ret);
 }
 
-#define RULE "-------------------------------------------------------------------\n"
+#define RULE     "-------------------------------------------------------------------\n"
+#define SWITCHES "nr_switches      :    7\n"
 
 Test(proc_sched, recorded)
 {
-	static const char *const dirs[] = {"kinds", "odd-names", "python-threads"};
+	static const struct {
+		const char *dir;
+		struct pk_sched sched;
+	} want[] = {
+		{"kinds", {3956286802782, 9}},
+		{"odd-names", {3956580854539, 1}},
+		{"python-threads", {3957710619958, 57}},
+	};
 
-	for (size_t i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		TEXT t = fixture(dirs[i], "sched");
-		uint64_t ns;
-		double ms;
+	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		TEXT t = fixture(want[i].dir, "sched");
+		struct pk_sched s;
 
-		cr_assert_eq(pk_sched_exec_start(t.p, t.n, &ns), 0, "%s", dirs[i]);
-		cr_assert_eq(
-			sscanf(memmem(t.p, t.n, "se.exec_start", 13), "se.exec_start : %lf", &ms),
-			1);
-		cr_expect_eq(ns, (uint64_t)(ms * 1e6 + 0.5), "%s", dirs[i]);
+		cr_assert_eq(pk_sched_parse(t.p, t.n, &s), 0, "%s", want[i].dir);
+		cr_expect_eq(s.exec_start, want[i].sched.exec_start, "%s", want[i].dir);
+		cr_expect_eq(s.switches, want[i].sched.switches, "%s", want[i].dir);
 	}
 }
 
 Test(proc_sched, exact)
 {
-	uint64_t ns;
+	struct pk_sched s;
 
-	cr_assert_eq(
-		exec_start("x (1, #threads: 1)\n" RULE
-			   "se.exec_start                                :         939697.163193\n",
-			&ns),
-		0);
-	cr_expect_eq(ns, 939697163193);
-	cr_assert_eq(exec_start(RULE "se.exec_start : 18446744073709.551615\n", &ns), 0);
-	cr_expect_eq(ns, UINT64_MAX);
-	cr_assert_eq(exec_start(RULE "se.exec_start : 0.000001", &ns), 0);
-	cr_expect_eq(ns, 1);
+	cr_assert_eq(parse_sched(RULE "se.exec_start : 18446744073709.551615\n" SWITCHES, &s), 0);
+	cr_expect(s.exec_start == UINT64_MAX && s.switches == 7);
+	cr_assert_eq(parse_sched(RULE SWITCHES "se.exec_start : 0.000001", &s), 0);
+	cr_expect(s.exec_start == 1 && s.switches == 7);
 }
 
-/* A thread called "se.exec_start:1" or one with a newline in its name does not fool it. */
+/* A thread called "se.exec_start:1", or one with a newline in its name, does not fool it. */
 Test(proc_sched, name)
 {
-	uint64_t ns;
+	struct pk_sched s;
 
-	cr_assert_eq(
-		exec_start("se.exec_start :1 (5, #threads: 1)\n" RULE "se.exec_start : 2.000000\n",
-			&ns),
+	cr_assert_eq(parse_sched("se.exec_start :1 (5, #threads: 1)\n" RULE SWITCHES
+				 "se.exec_start : 2.000000\n",
+			     &s),
 		0);
-	cr_expect_eq(ns, 2000000);
-	cr_assert_eq(exec_start("\nse.exec_start \n-- (5, #threads: 1)\n" RULE
-				"se.exec_start : 3.000000\n",
-			     &ns),
+	cr_expect_eq(s.exec_start, 2000000);
+	cr_assert_eq(parse_sched("\nnr_switches : 1\n-- (5, #threads: 1)\n" RULE SWITCHES
+				 "se.exec_start : 3.000000\n",
+			     &s),
 		0);
-	cr_expect_eq(ns, 3000000);
+	cr_expect(s.exec_start == 3000000 && s.switches == 7);
 }
 
 Test(proc_sched, none)
 {
 	static const char *const bad[] = {
 		"",
-		"se.exec_start : 1.000000\n",
+		"se.exec_start : 1.000000\n" SWITCHES,
 		RULE,
-		RULE "se.vruntime : 1.000000\n",
-		RULE "se.exec_start\n",
-		RULE "se.exec_start 1.000000\n",
-		RULE "se.exec_start : 1\n",
-		RULE "se.exec_start : 1.00000\n",
-		RULE "se.exec_start : 1.0000000\n",
-		RULE "se.exec_start : -1.000000\n",
-		RULE "se.exec_start : 1.000000 ms\n",
-		RULE "se.exec_start : 18446744073709.551616\n",
-		RULE "se.exec_start : 99999999999999999.000000\n",
+		RULE "se.vruntime : 1.000000\n" SWITCHES,
+		RULE "se.exec_start\n" SWITCHES,
+		RULE "se.exec_start 1.000000\n" SWITCHES,
+		RULE "se.exec_start : 1\n" SWITCHES,
+		RULE "se.exec_start : 1.00000\n" SWITCHES,
+		RULE "se.exec_start : 1.0000000\n" SWITCHES,
+		RULE "se.exec_start : -1.000000\n" SWITCHES,
+		RULE "se.exec_start : 1.000000 ms\n" SWITCHES,
+		RULE "se.exec_start : 18446744073709.551616\n" SWITCHES,
+		RULE "se.exec_start : 99999999999999999.000000\n" SWITCHES,
+		RULE "se.exec_start : 1.000000\n",
+		RULE "se.exec_start : 1.000000\nnr_switches : x\n",
+		RULE "se.exec_start : 1.000000\nnr_switches : 18446744073709551616\n",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		uint64_t ns = 5;
+		struct pk_sched s;
 
-		cr_expect_eq(exec_start(bad[i], &ns), -1, "%s", bad[i]);
+		cr_expect_eq(parse_sched(bad[i], &s), -1, "%s", bad[i]);
 	}
 }
 
@@ -369,7 +371,7 @@ Test(proc_list, many)
 	size_t n, n_again;
 
 	for (int i = 0; i < 300; i++)
-		cr_assert_geq(dup(0), 0);
+		cr_assert_geq(dup(self), 0);
 	cr_assert_eq(pk_list_numbers(self, "fd", &v, &n), 0);
 	cr_assert_geq(n, 300);
 	for (size_t i = 1; i < n; i++)

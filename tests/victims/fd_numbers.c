@@ -36,6 +36,7 @@ int main(void)
 {
 	struct rlimit limit;
 
+	must(close_range(3, ~0U, 0)); /* whatever the caller left open */
 	write_text(victim_path("file").s, "any");
 	must(getrlimit(RLIMIT_NOFILE, &limit));
 	if (limit.rlim_max < SOFT + 100)

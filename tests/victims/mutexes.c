@@ -8,7 +8,7 @@
 enum { MAIN, WAITER, STRANGER, THREADS };
 
 static pthread_mutex_t recursive, checking, inheriting;
-static int main_checked, waiter_tid, waiter_got_it;
+static int owned, main_checked, waiter_tid, waiter_got_it;
 
 static void init(pthread_mutex_t *m, int type, int protocol)
 {
@@ -26,6 +26,7 @@ static void own_them(void)
 	must0(pthread_mutex_lock(&recursive));
 	must0(pthread_mutex_lock(&checking));
 	must0(pthread_mutex_lock(&inheriting));
+	announce(&owned, 1);
 	await(&crew_present, THREADS - 1);
 	await_sleep(waiter_tid);
 	meet();
@@ -46,10 +47,12 @@ static void body(int i)
 		own_them();
 	} else if (i == WAITER) {
 		waiter_tid = gettid();
+		await(&owned, 1);
 		crew_arrive();
 		expect(0, pthread_mutex_lock(&inheriting), "lock by the waiter");
 		waiter_got_it = 1;
 		expect(EDEADLK, pthread_mutex_lock(&inheriting), "second lock by the waiter");
+		expect(0, pthread_mutex_unlock(&inheriting), "unlock by the waiter");
 	} else {
 		meet();
 		expect(EPERM, pthread_mutex_unlock(&checking), "unlock by a stranger");

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "image/io.h"
 #include "image/sum.h"
 
 #define FORMAT  "pckpt-commit "
@@ -86,8 +87,7 @@ static int check_version(const char *text, struct pk_error *err)
 	if (strncmp(text, FORMAT, strlen(FORMAT)) != 0)
 		return pk_fail(err, PK_E_IMAGE, "the commit file is damaged");
 	pk_fail(err, PK_E_IMAGE, "the commit file is of an unknown format");
-	pk_why(err, "a newer version of pckpt wrote this image");
-	return pk_try(err, "read it with the version that wrote it, or a newer one");
+	return pk_from_newer(err);
 }
 
 int pk_commit_parse(const char *text, size_t n, struct pk_commit_file **ret, size_t *ret_n,

@@ -17,6 +17,12 @@ static const char *remedy(int e)
 	}
 }
 
+int pk_from_newer(struct pk_error *err)
+{
+	pk_why(err, "a newer version of pckpt wrote this image");
+	return pk_try(err, "read it with the version that wrote it, or a newer one");
+}
+
 int pk_write_failed(struct pk_error *err, const char *fmt, ...)
 {
 	struct pk_error own;

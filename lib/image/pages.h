@@ -10,6 +10,7 @@
 #ifndef PK_IMAGE_PAGES_H
 #define PK_IMAGE_PAGES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,9 @@ struct pk_extent {
 	uint32_t off;
 };
 #define PK_EXT_ZERO 1u
+
+/* May a group hold this extent, if the block that it names has n raw bytes? */
+bool pk_extent_ok(const struct pk_extent *e, size_t n);
 
 struct pk_pages_stat {
 	uint64_t raw_bytes;   /* before compression, zero extents not counted */

@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "image/format.h"
+#include "image/io.h"
 #include "image/pages.h"
 #include "image/sum.h"
 
@@ -117,13 +118,15 @@ static int check_footer(
 		return damaged(p, err, "its footer's checksum does not match");
 	if (t.sum != sum)
 		return damaged(p, err, "it is not the file that was committed");
-	if (t.major != PK_FORMAT_MAJOR)
-		return damaged(p, err, "its format version is unknown");
-	p->n = t.n;
-	p->group = calloc(p->n ? p->n : 1, sizeof(*p->group));
+	if (t.major != PK_FORMAT_MAJOR) {
+		damaged(p, err, "its format version is unknown");
+		return pk_from_newer(err);
+	}
+	p->n = (uint32_t)((n - PK_SKIP_HEAD - PK_TRAILER) / PK_FOOTER_GROUP);
+	p->group = calloc(p->n + 1ul, sizeof(*p->group));
 	if (!p->group)
 		return pk_fail_errno(err, "%s", p->name);
-	if (parse_groups(p, &c, t.raw, p->size - n))
+	if (t.n != p->n || parse_groups(p, &c, t.raw, p->size - n))
 		return damaged(p, err, "its footer contradicts itself");
 	return 0;
 }
@@ -298,20 +301,6 @@ static const char *take_blocks(
 						     : "its size is not what the footer says";
 }
 
-static bool extent_ok(const struct pk_group *g, const struct pk_extent *e)
-{
-	uint32_t raw;
-
-	if (!e->obj || !e->len || e->len - 1 > UINT64_MAX - e->addr)
-		return false;
-	if (e->flags == PK_EXT_ZERO)
-		return e->block == 0 && e->off == 0;
-	if (e->flags || e->block >= g->n_block)
-		return false;
-	raw = g->block[e->block].raw;
-	return e->off <= raw && e->len <= raw - e->off;
-}
-
 static const char *take_extents(struct pk_cur *index, struct pk_group *g)
 {
 	for (size_t i = 0; i < g->n_ext; i++) {
@@ -323,7 +312,7 @@ static const char *take_extents(struct pk_cur *index, struct pk_group *g)
 		e->len = pk_cur_u64(index);
 		e->block = pk_cur_u32(index);
 		e->off = pk_cur_u32(index);
-		if (!extent_ok(g, e))
+		if (!pk_extent_ok(e, e->block < g->n_block ? g->block[e->block].raw : 0))
 			return "an extent is out of bounds or of an unknown kind";
 	}
 	return NULL;

@@ -175,9 +175,8 @@ static void put_block(struct pk_pages_writer *w, const void *raw, size_t n)
 	w->raw += (uint32_t)n;
 }
 
-static void put_extent(struct pk_pages_writer *w, struct pk_extent *e, uint32_t block)
+static void put_extent(struct pk_pages_writer *w, const struct pk_extent *e)
 {
-	e->block = e->flags & PK_EXT_ZERO ? 0 : block;
 	pk_buf_u32(&w->extents, e->obj);
 	pk_buf_u32(&w->extents, e->flags);
 	pk_buf_u64(&w->extents, e->addr);
@@ -187,14 +186,29 @@ static void put_extent(struct pk_pages_writer *w, struct pk_extent *e, uint32_t 
 	w->n_ext++;
 }
 
-/* A bug in the caller must not become an image that no reader takes. */
-static bool extent_ok(const struct pk_extent *e, size_t n)
+bool pk_extent_ok(const struct pk_extent *e, size_t n)
 {
 	if (!e->obj || !e->len || e->len - 1 > UINT64_MAX - e->addr)
 		return false;
 	if (e->flags == PK_EXT_ZERO)
-		return e->off == 0;
+		return e->block == 0 && e->off == 0;
 	return e->flags == 0 && e->off <= n && e->len <= n - e->off;
+}
+
+/* A bug in the caller must not become an image that no reader takes. */
+static int put_extents(struct pk_pages_writer *w, size_t n, struct pk_extent *ext, size_t n_ext,
+	struct pk_error *err)
+{
+	for (size_t i = 0; i < n_ext; i++) {
+		struct pk_extent *e = &ext[i];
+
+		e->block = n && !(e->flags & PK_EXT_ZERO) ? w->n_block - 1 : 0;
+		if (!pk_extent_ok(e, n))
+			return pk_fail(err, PK_E_INTERNAL, "%s: an extent of object %u at %#llx",
+				w->name, e->obj, (unsigned long long)e->addr);
+		put_extent(w, e);
+	}
+	return 0;
 }
 
 static bool full(const struct pk_pages_writer *w, size_t n, size_t n_ext)
@@ -209,10 +223,6 @@ int pk_pages_add(struct pk_pages_writer *w, const void *raw, size_t n, struct pk
 	if (n > PK_BLOCK_RAW || n_ext > PK_GROUP_EXTENTS)
 		return pk_fail(err, PK_E_INTERNAL, "%s: a block of %zu bytes and %zu extents",
 			w->name, n, n_ext);
-	for (size_t i = 0; i < n_ext; i++)
-		if (!extent_ok(&ext[i], n))
-			return pk_fail(err, PK_E_INTERNAL, "%s: an extent of object %u at %#llx",
-				w->name, ext[i].obj, (unsigned long long)ext[i].addr);
 	if (full(w, n, n_ext)) {
 		int rc = flush_group(w, err);
 
@@ -223,9 +233,7 @@ int pk_pages_add(struct pk_pages_writer *w, const void *raw, size_t n, struct pk
 		begin_group(w);
 	if (n)
 		put_block(w, raw, n);
-	for (size_t i = 0; i < n_ext; i++)
-		put_extent(w, &ext[i], n ? w->n_block - 1 : 0);
-	return 0;
+	return put_extents(w, n, ext, n_ext, err);
 }
 
 static int write_footer(struct pk_pages_writer *w, struct pk_pages_stat *ret, struct pk_error *err)

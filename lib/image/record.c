@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "image/format.h"
+#include "image/io.h"
 #include "image/sum.h"
 
 /* Encoding */
@@ -95,12 +96,6 @@ struct rec {
 	const uint8_t *payload;
 };
 
-static int newer(struct pk_error *err)
-{
-	pk_why(err, "a newer version of pckpt wrote this image");
-	return pk_try(err, "read it with the version that wrote it, or a newer one");
-}
-
 static int check_features(struct pk_cur *c, struct pk_error *err)
 {
 	uint16_t major = pk_cur_u16(c);
@@ -112,11 +107,11 @@ static int check_features(struct pk_cur *c, struct pk_error *err)
 	arch = pk_cur_u32(c);
 	if (major != PK_FORMAT_MAJOR) {
 		pk_fail(err, PK_E_IMAGE, "format version %u is unknown", major);
-		return newer(err);
+		return pk_from_newer(err);
 	}
 	if (incompat) {
 		pk_fail(err, PK_E_IMAGE, "format features %#x are unknown", incompat);
-		return newer(err);
+		return pk_from_newer(err);
 	}
 	if (arch != PK_ARCH_X86_64)
 		return pk_fail(
@@ -187,7 +182,7 @@ static int add_record(struct reader *rd, const struct rec *r, struct pk_error *e
 		return 0;
 	if (!type) {
 		pk_fail(err, PK_E_IMAGE, "record type %u is unknown", r->type);
-		return newer(err);
+		return pk_from_newer(err);
 	}
 	if (!owner_ok(rd->m, r->id, r->owner))
 		return pk_fail(err, PK_E_IMAGE, "%s %u: its owner %u is not there", type->name,

@@ -75,16 +75,17 @@ static int read_all(int dirfd, const char *name, uint64_t size, uint64_t sum)
 {
 	PK_CLEANUP(pk_group_free) struct pk_group g = {0};
 	PK_FREE uint8_t *out = malloc(PK_BLOCK_RAW);
+	struct pk_error err;
 	struct pk_pages *p;
-	int rc = pk_pages_open(dirfd, name, size, sum, &p, NULL);
+	int rc = pk_pages_open(dirfd, name, size, sum, &p, &err);
 	size_t n;
 
 	if (rc)
 		return rc;
 	for (size_t i = 0; !rc && i < pk_pages_groups(p); i++) {
-		rc = pk_group_load(p, i, &g, NULL);
+		rc = pk_group_load(p, i, &g, &err);
 		for (size_t b = 0; !rc && b < g.n_block; b++)
-			rc = pk_group_block(&g, b, out, &n, NULL);
+			rc = pk_group_block(&g, b, out, &n, &err);
 	}
 	pk_pages_close(p);
 	return rc;

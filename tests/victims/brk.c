@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The heap goes on where it was: its end, its content, its growth and shrinking, and malloc on it.
+/*
+ * The heap goes on where it was: its end, its content, its growth and shrinking, and malloc on it.
  */
 #include "memory.h"
 

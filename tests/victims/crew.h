@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Victims of several threads. crew(n, body) runs body(i) in n threads, the main thread being number
- * 0, and returns when all have ended. Each calls meet() once, at the place where its state is to
- * hold: the main thread tells the runner and waits for it, the others wait in a futex. A thread
- * that is to be elsewhere calls crew_arrive() instead and goes there; crew_over tells it when to
- * end.
+ * Victims of several threads. crew(n, body) runs body(i) in n threads, the main thread being
+ * number 0, and returns when all have ended. Each calls meet() once, at the place where its
+ * state is to hold: the main thread tells the runner and waits for it, the others wait in a
+ * futex. A thread that is to be elsewhere calls crew_arrive() instead and goes there; crew_over
+ * tells it when to end.
  */
 #ifndef CREW_H
 #define CREW_H

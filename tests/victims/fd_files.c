@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Regular files: the flags they were opened with, offset, close-on-exec, and what reads and writes
- * do. */
+/*
+ * Regular files: the flags they were opened with, offset, close-on-exec, and what
+ * reads and writes do.
+ */
 #include "files.h"
 
 #define TEXT "0123456789abcdefghijklmnopqrstuvwxyz"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* O_TMPFILE files, which never had a name: one that may get one later, as it does, and one that may
- * not. */
+/*
+ * O_TMPFILE files, which never had a name: one that may get one later, as it does, and
+ * one that may not.
+ */
 #include "files.h"
 
 static int make(int flags, const char *text)

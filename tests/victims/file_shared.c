@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shared mappings of a file: what is written through one is seen in the file and in the other, and
- * what is written to the file is seen in both. Writable, and read-only of a descriptor that could
- * write.
+ * Shared mappings of a file: what is written through one is seen in the file and in the other,
+ * and what is written to the file is seen in both. Writable, and read-only of a descriptor
+ * that could write.
  */
 #include "memory.h"
 

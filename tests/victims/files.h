@@ -25,8 +25,8 @@ static inline struct descriptor descriptor_of(int fd)
 }
 
 /*
- * The same as once, but for the inode and time of a file without a name, which nobody can bring
- * back.
+ * The same as once, but for the inode and time of a file without a name, which nobody
+ * can bring back.
  */
 static inline void expect_descriptor(const struct descriptor *want, int fd, const char *what)
 {

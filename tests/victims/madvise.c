@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Advice that stays with a mapping, as /proc/self/smaps shows it; the content is there in any case.
+/*
+ * Advice that stays with a mapping, as /proc/self/smaps shows it; the content is there in any case.
  */
 #include <sys/wait.h>
 

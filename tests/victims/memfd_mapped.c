@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A memfd whose descriptor is closed again, mapped shared twice and private once: pages that only
- * the file has are there, the views are still of one thing, and the private one has pages of its
- * own.
+ * A memfd whose descriptor is closed again, mapped shared twice and private once: pages that
+ * only the file has are there, the views are still of one thing, and the private one has
+ * pages of its own.
  */
 #include "memory.h"
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Locked memory: whole, locked only as it is touched, unlocked again; in memory as far as it
- * should. */
+/*
+ * Locked memory: whole, locked only as it is touched, unlocked again; in memory as
+ * far as it should.
+ */
 #include "memory.h"
 
 #define SIZE (16 * PAGE)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * POSIX timers that don't fire meanwhile: their ids with gaps between, clocks, ways to notify,
- * signals, values, intervals and what is left; also disarmed ones. A new timer gets an id of its
- * own.
+ * POSIX timers that don't fire meanwhile: their ids with gaps between, clocks, ways to
+ * notify, signals, values, intervals and what is left; also disarmed ones. A new timer gets
+ * an id of its own.
  */
 #include "posix_timers.h"
 

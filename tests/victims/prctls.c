@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Settings of the process that prctl(2) sets and gets by a number: reaper of orphans, no new
- * privileges, dumpable, no huge pages, machine checks, cpu timestamp counter, keeping of
- * capabilities.
+ * Settings of the process that prctl(2) sets and gets by a number: reaper of orphans, no
+ * new privileges, dumpable, no huge pages, machine checks, cpu timestamp counter, keeping
+ * of capabilities.
  */
 #include <sys/prctl.h>
 

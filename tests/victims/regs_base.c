@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fs and gs base of each thread; gs set by a system call, or by the instruction where allowed.
+/*
+ * The fs and gs base of each thread; gs set by a system call, or by the instruction where allowed.
  */
 #include <asm/prctl.h>
 #include <sys/auxv.h>

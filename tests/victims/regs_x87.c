@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The x87: control and status word, tags and the register stack, held in a loop that makes no
- * system call. The addresses of the last instruction are left out: some CPUs save them only on an
- * exception.
+ * system call. The addresses of the last instruction are left out: some CPUs save them only
+ * on an exception.
  */
 #include "crew.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Resource limits, soft and hard, lowered each to a number of its own where they are not lower yet.
+/*
+ * Resource limits, soft and hard, lowered each to a number of its own where they are not lower yet.
  */
 #include <sys/resource.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The rseq registration that libc makes for each thread: still known to the kernel, still kept up.
+/*
+ * The rseq registration that libc makes for each thread: still known to the kernel, still kept up.
  */
 #include "rseq.h"
 

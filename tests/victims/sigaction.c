@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens on each of the 64 signals: handler, flags, restorer and mask, as the kernel has
- * them. */
+/*
+ * What happens on each of the 64 signals: handler, flags, restorer and mask, as the
+ * kernel has them.
+ */
 #include <signal.h>
 
 #include "victim.h"

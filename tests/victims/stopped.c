@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scenario: setup=stop
+ * scenario: setup=stop modes=run,dump,kill,runon,twice,supervised,identity
  *
  * A program that is stopped by SIGSTOP when it is dumped: the runner checks that it is still, or
  * again, stopped afterwards, and continues it. It sees that SIGCONT, and no other.

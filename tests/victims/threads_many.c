@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* 1,000 threads: each computes from what is on its stack, waits, goes on computing, and is joined.
+/*
+ * 1,000 threads: each computes from what is on its stack, waits, goes on computing, and is joined.
  */
 #include "crew.h"
 

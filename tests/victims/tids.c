@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers and names of process and threads, also a name that is hard to parse. */
+/*
+ * scenario: modes=run,dump,kill,runon,twice,supervised,identity
+ *
+ * Numbers and names of process and threads, also a name that is hard to parse.
+ */
 #include <signal.h>
 #include <sys/prctl.h>
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Thread-local storage: variables with and without initial values, keys, errno, and thread
- * identity. */
+/*
+ * Thread-local storage: variables with and without initial values, keys, errno, and
+ * thread identity.
+ */
 #include "crew.h"
 
 #define THREADS 8

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scenario: modes=run,dump,kill,runon,twice,supervised
+ * scenario: without=identity
  *
  * Threads that are in the vDSO nearly all the time, through pointers looked up once, before the
- * dump: what they say agrees with the system calls, before, during and after. (No
- * mode identity: they never keep still.)
+ * dump: what they say agrees with the system calls, before, during and after. (No mode identity:
+ * they never keep still.)
  */
 #include <sys/time.h>
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scenario: modes=run,dump,kill,runon,twice,supervised
+ * scenario: without=identity
  *
- * Random numbers of the vDSO, whose state lies in memory of the program. The functions go on, and
- * no number ever comes twice: not in a thread, and not in two lives of the program that begin at
- * one dump (mode runon), for which one thread keeps a list in a
- * file. (No mode identity: it never keeps still.)
+ * Random numbers of the vDSO, whose state lies in memory of the program. The functions go on,
+ * and no number ever comes twice: not in a thread, and not in two lives of the program that
+ * begin at one dump (mode runon), for which one thread keeps a list in a file. (No mode
+ * identity: it never keeps still.)
  */
 #include "crew.h"
 #include "memory.h"

@@ -36,7 +36,8 @@
 
 static int victim_differences;
 
-/* A path in the victim's directory, by value: victim_path("log").s lives as long as its statement.
+/*
+ * A path in the victim's directory, by value: victim_path("log").s lives as long as its statement.
  */
 struct victim_path {
 	char s[512];

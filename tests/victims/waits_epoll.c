@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scenario: modes=run,dump,kill,runon,twice,supervised
+ * scenario: without=identity
  *
- * Timed waits in progress on an epoll descriptor that watches nothing. Every ptrace stop ends these
- * with EINTR, so it takes care not to let the program see it. (No mode identity: its tracer
- * doesn't.)
+ * Timed waits in progress on an epoll descriptor that watches nothing. Every ptrace stop ends
+ * these with EINTR, so it takes care not to let the program see it. (No mode identity: its
+ * tracer doesn't.)
  */
 #include <signal.h>
 #include <sys/epoll.h>

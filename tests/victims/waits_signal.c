@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scenario: modes=run,dump,kill,runon,twice,supervised
+ * scenario: without=identity
  *
  * Timed waits for a signal in progress, none comes. Every ptrace stop ends these with EINTR, so it
  * takes care not to let the program see it. (No mode identity: its tracer doesn't.)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scenario: modes=run,dump,kill,runon,twice,supervised
+ * scenario: without=identity
  *
  * Waits without an end in progress: they go on until a signal ends them, seen as once. (No mode
  * identity: its tracer would end sigwait.)

@@ -142,7 +142,7 @@ const char *pk_class_name(int class)
 #define PK_ERROR(name, code, text)                                                                 \
 	case PK_E_##name:                                                                          \
 		return #name;
-#include "base/errors.def"
+#include "pckpt/errors.def"
 #undef PK_ERROR
 	default:
 		return "unknown";

@@ -17,22 +17,7 @@
 #ifndef PK_BASE_ERROR_H
 #define PK_BASE_ERROR_H
 
-#include <stddef.h>
-
-enum pk_class {
-	PK_OK = 0,
-#define PK_ERROR(name, code, text) PK_E_##name = (code),
-#include "base/errors.def"
-#undef PK_ERROR
-};
-
-struct pk_error {
-	int class;     /* enum pk_class; 0 while nothing failed */
-	int sys_errno; /* the errno behind it, 0 if there was none */
-	char what[512];
-	char why[512];
-	char try[512];
-};
+#include "pckpt/error.h"
 
 /* Start a failure of this class. Clears why and try. Returns -class. */
 int pk_fail(struct pk_error *err, enum pk_class class, const char *fmt, ...)
@@ -51,11 +36,5 @@ int pk_try(struct pk_error *err, const char *fmt, ...) __attribute__((format(pri
 
 /* Put context ("pid 12 fd 9: ") before what failed. Returns -class. */
 int pk_wrap(struct pk_error *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-
-/* The name of a class ("NOPERM"), or "unknown". */
-const char *pk_class_name(int class);
-
-/* Print the three lines to stderr: "pckpt: <verb>: what", "  why: ...", "  try: ...". */
-void pk_error_print(const struct pk_error *err, const char *verb);
 
 #endif

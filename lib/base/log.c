@@ -6,17 +6,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "pckpt/pckpt.h"
+
 static enum pk_log_level shown = PK_LOG_WARN;
-
-void pk_log_set(enum pk_log_level level)
-{
-	shown = level;
-}
-
-enum pk_log_level pk_log_get(void)
-{
-	return shown;
-}
 
 void pk_log(enum pk_log_level level, const char *fmt, ...)
 {
@@ -37,4 +29,9 @@ void pk_log(enum pk_log_level level, const char *fmt, ...)
 	line[n + m] = '\n';
 	(void)!write(STDERR_FILENO, line, (size_t)(n + m + 1));
 	errno = saved;
+}
+
+void pckpt_verbose(int level)
+{
+	shown = level > 1 ? PK_LOG_DEBUG : level ? PK_LOG_INFO : PK_LOG_WARN;
 }

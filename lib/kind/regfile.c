@@ -44,16 +44,17 @@ static int refuse(const struct pk_view *v, struct pk_error *err)
 	struct statfs fs;
 
 	if (f->info.locks) {
-		pk_fail(err, PK_E_UNSUPPORTED, "%s: file lock", f->link);
+		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: file lock", f->fd, f->link);
 		pk_why(err, "another program could take the lock before the restore does");
 		return pk_try(err, "dump again when the program has released the lock");
 	}
 	if (f->info.flags & O_ASYNC) {
-		pk_fail(err, PK_E_UNSUPPORTED, "%s: signal-driven input (O_ASYNC)", f->link);
+		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: signal-driven input (O_ASYNC)", f->fd,
+			f->link);
 		return pk_try(err, "have the program use poll(2) instead");
 	}
 	if (!f->deleted && statfs(f->link, &fs) == 0 && fs.f_type == PROC_MAGIC) {
-		pk_fail(err, PK_E_UNSUPPORTED, "%s: file of /proc", f->link);
+		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: file of /proc", f->fd, f->link);
 		pk_why(err, "what it shows belongs to this run of this kernel");
 		return pk_try(err, "dump again when the program has closed it");
 	}
@@ -80,7 +81,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	}
 	if (pk_path_is(fv->link, &fv->st))
 		return 0;
-	pk_fail(err, PK_E_UNSUPPORTED, "%s: the name leads to another file", fv->link);
+	pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: the name leads to another file", fv->fd,
+		fv->link);
 	pk_why(err, "something is mounted over it, or pckpt sees other mounts than the program");
 	return pk_try(err, "run pckpt where the program runs");
 }

@@ -45,6 +45,31 @@ int pk_target_given(const struct pk_target *t, uint32_t obj)
 	return -1;
 }
 
+bool pk_file_overridden(const struct pk_target *t, uint32_t file)
+{
+	const struct pk_obj *o = NULL;
+
+	if (!t->inherit_std)
+		return false;
+	while ((o = pk_model_next(t->model, o, &pk_fds_type, PK_ANY_OWNER))) {
+		const struct pk_fds *fds = o->data;
+		const struct pk_fd *fd = fds->fd.p;
+
+		for (size_t i = 0; i < fds->fd.n && fd[i].fd <= 2; i++)
+			if (fd[i].file == file && t->std[fd[i].fd] >= 0)
+				return true;
+	}
+	return false;
+}
+
+bool pk_target_has(const struct pk_target *t, uint32_t obj)
+{
+	for (size_t i = 0; i < t->n_given; i++)
+		if (t->given[i].obj == obj)
+			return true;
+	return false;
+}
+
 int pk_target_local(struct pk_target *t, uint32_t obj, int fd, uint64_t len, struct pk_error *err)
 {
 	void *v = pk_array_more(t->local, t->n_local, sizeof(*t->local));

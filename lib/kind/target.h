@@ -45,6 +45,7 @@ struct pk_target {
 		int number; /* in the new one */
 	} * given;
 	size_t n_given;
+	uint32_t low_fd; /* the lowest number that no descriptor of the job has */
 
 	/* The new numbers of tasks and threads, by record. */
 	struct pk_new_id {
@@ -80,6 +81,11 @@ void pk_target_flush(struct pk_target *t);
 int pk_target_give(struct pk_target *t, uint32_t obj, int fd, struct pk_error *err);
 /* Its number in the new process, -1 if there is none. */
 int pk_target_given(const struct pk_target *t, uint32_t obj);
+
+/* --stdio=inherit: whether the file of this record is one of descriptors 0 to 2. */
+bool pk_file_overridden(const struct pk_target *t, uint32_t file);
+
+bool pk_target_has(const struct pk_target *t, uint32_t obj);
 
 void pk_target_free(struct pk_target *t);
 

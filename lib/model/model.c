@@ -59,6 +59,19 @@ void *pk_model_add(struct pk_model *m, const struct pk_type *type, uint32_t owne
 	return data;
 }
 
+void pk_model_drop(struct pk_model *m, uint32_t id)
+{
+	struct pk_obj *o = pk_model_find(m, id, NULL);
+	size_t i = o ? (size_t)(o - m->objs) : m->n;
+
+	if (!o)
+		return;
+	pk_type_free(o->type, o->data);
+	free(o->data);
+	memmove(o, o + 1, (m->n - i - 1) * sizeof(*o));
+	m->n--;
+}
+
 struct pk_obj *pk_model_find(const struct pk_model *m, uint32_t id, const struct pk_type *type)
 {
 	size_t lo = 0, hi = m->n;

@@ -32,7 +32,10 @@ void pk_model_free(struct pk_model *m);
 void *pk_model_add(
 	struct pk_model *m, const struct pk_type *type, uint32_t owner, uint32_t *ret_id);
 
-/* The same with a number read from an image. NULL also if the number is 0 or taken. */
+/* Remove an object; its number is not used again. */
+void pk_model_drop(struct pk_model *m, uint32_t id);
+
+/* pk_model_add with a number read from an image. NULL also if the number is 0 or taken. */
 void *pk_model_add_as(struct pk_model *m, const struct pk_type *type, uint32_t owner, uint32_t id);
 
 /* The object with this number, of this type if type is not NULL; NULL if there is none. */

@@ -133,6 +133,25 @@ int pk_tracee_wait(struct pk_tracee *t, const struct pk_deadline *d, struct pk_e
 	return 0;
 }
 
+int pk_tracee_wait_exec(struct pk_tracee *t, const struct pk_deadline *d, struct pk_error *err)
+{
+	while (t->state == PK_T_RUNNING && !t->exec_event) {
+		int status, r = pk_wait_event(t, d, &status, err);
+
+		if (r < 0)
+			return r;
+		if (r == 0 || !WIFSTOPPED(status))
+			return gone(t, r ? status : 0);
+		/* Stopped before its first instruction: that stop is left for the next request. */
+		if (status >> 16 == PTRACE_EVENT_EXEC && ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0)
+			return fail_ptrace(t, "cannot stop it", err);
+		r = pass_through(t, status, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 int pk_tracee_get_regset(
 	const struct pk_tracee *t, unsigned type, void *p, size_t *n, struct pk_error *err)
 {

@@ -56,6 +56,12 @@ int pk_tracee_interrupt(struct pk_tracee *t, struct pk_error *err);
  */
 int pk_tracee_wait(struct pk_tracee *t, const struct pk_deadline *d, struct pk_error *err);
 
+/*
+ * Wait until it has run execve(2), and ask it to stop before the first instruction of the new
+ * program; exec_event or GONE tells. pk_tracee_wait comes next.
+ */
+int pk_tracee_wait_exec(struct pk_tracee *t, const struct pk_deadline *d, struct pk_error *err);
+
 /* Read the registers and the signal mask of a thread that has just STOPPED. */
 int pk_tracee_read_regs(struct pk_tracee *t, struct pk_error *err);
 

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Options from tables. One table for each verb drives parsing, --help, and later completion and the
+ * synopsis of the manual. Numbers and choices are checked here, so a verb sees good values only.
+ */
+#ifndef PCKPT_CMD_OPT_H
+#define PCKPT_CMD_OPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum opt_form {
+	OPT_FLAG,    /* bool */
+	OPT_TEXT,    /* const char * */
+	OPT_NUMBER,  /* unsigned, up to max */
+	OPT_SECONDS, /* int64_t ns; decimals allowed */
+	OPT_CHOICE,  /* int: index in choices */
+};
+
+struct opt {
+	char letter; /* 0: none */
+	const char *name;
+	const char *arg; /* what --help calls the argument; NULL for flags */
+	enum opt_form form;
+	void *to;
+	unsigned max;
+	const char *const *choices; /* ends with NULL */
+	const char *help;           /* NULL: hidden (tests, compatibility) */
+};
+
+struct verb {
+	const char *name;
+	const char *operand;    /* "PID", "IMAGE" */
+	const char *about;      /* what --help says below the usage line */
+	const struct opt *opts; /* ends with a NULL name */
+};
+
+/*
+ * Parse argv[1..]. Exactly one operand is expected, and returned; NULL after a message on stderr
+ * (the verb then exits with 2). --help prints and exits with 0.
+ */
+const char *opt_parse(const struct verb *v, int argc, char **argv);
+
+/* A whole number in decimal, 0 .. max. */
+bool opt_number(const char *text, uint64_t max, uint64_t *ret);
+
+/* The verbs. */
+#define VERB(name, summary) int verb_##name(int argc, char **argv);
+#include "verbs.def"
+#undef VERB
+
+#endif

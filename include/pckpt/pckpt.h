@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pckpt as a library: dump a running process to a store, verify a checkpoint, restore one.
+ *
+ * Functions return 0 or a negative class (-PK_E_...) with err filled. They may be called from a
+ * single-threaded process only: they fork helpers, and change signal dispositions for their
+ * duration.
+ */
+#ifndef PCKPT_PCKPT_H
+#define PCKPT_PCKPT_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "pckpt/error.h"
+
+/* Messages on stderr: warnings only (the default), or also what was done. */
+void pckpt_verbose(int level);
+
+struct pckpt_dump_options {
+	pid_t pid;          /* the program, or a `pckpt restore` that supervises it */
+	const char *store;  /* directory; NULL: ./pckpt-<comm>-<pid> */
+	bool kill;          /* end the program when the checkpoint is complete */
+	bool dry_run;       /* look at everything, write nothing */
+	unsigned keep;      /* checkpoints that remain in the store; 0: all */
+	unsigned workers;   /* threads that read and compress; 0: one for each CPU we may use */
+	int64_t timeout_ns; /* give up after this long; 0: never */
+	bool trace;         /* print what is done inside the process */
+};
+
+struct pckpt_dump_result {
+	char path[PATH_MAX]; /* of the checkpoint; "" in a dry run */
+	char comm[32];
+	pid_t pid;
+	unsigned threads, maps, fds;
+	uint64_t memory_bytes; /* that the image holds, before compression */
+	uint64_t image_bytes;
+	int64_t frozen_ns, total_ns;
+	int signal; /* SIGINT, SIGTERM ... ended the dump early; else 0 */
+};
+
+/*
+ * Whatever happens, up to SIGKILL of this process, the program goes on as if nothing had been, and
+ * earlier checkpoints are as they were.
+ */
+int pckpt_dump(
+	const struct pckpt_dump_options *o, struct pckpt_dump_result *ret, struct pk_error *err);
+
+enum pckpt_pids { PCKPT_PIDS_AUTO, PCKPT_PIDS_NS, PCKPT_PIDS_SAME, PCKPT_PIDS_ANY };
+
+struct pckpt_restore_options {
+	const char *image; /* a store (its newest checkpoint) or a checkpoint */
+	enum pckpt_pids pids;
+	bool detach;         /* return at the hand-over instead of waiting for the program's end */
+	const char *pidfile; /* gets the program's pid, as seen from here; NULL: none */
+	bool inherit_stdio;  /* 0, 1, 2 come from the caller even if they were files */
+	unsigned workers;
+	bool trace;
+	bool redirect_vdso; /* treat the vDSO as another kernel's: for tests */
+};
+
+struct pckpt_restore_result {
+	char path[PATH_MAX]; /* the checkpoint that was used */
+	pid_t pid;           /* of the program, as seen from here */
+	int status;          /* wait status of the program; 0 with detach */
+	int64_t built_ns;    /* from the call to the hand-over */
+	bool handed_over;    /* the program ran: what follows is its own fate */
+};
+int pckpt_restore(const struct pckpt_restore_options *o, struct pckpt_restore_result *ret,
+	struct pk_error *err);
+
+struct pckpt_verify_result {
+	char path[PATH_MAX];
+	uint64_t records, files, image_bytes;
+};
+int pckpt_verify(const char *image, struct pckpt_verify_result *ret, struct pk_error *err);
+
+#endif

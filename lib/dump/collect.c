@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Filling the model from a frozen process: the host, threads, and attributes of both levels. */
+#include <asm/prctl.h>
+#include <elf.h>
+#include <errno.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "dump/dump_internal.h"
+#include "kind/ghost.h"
+#include "proc/cpu.h"
+
+#define GET_SYSCALL_USER_DISPATCH_CONFIG 0x4211 /* linux/ptrace.h, 6.4 */
+#define ARCH_GET_XCOMP_PERMISSION        0x1022
+
+int pk_collect_object(const struct pk_kind *k, struct pk_view *v, struct pk_model *m,
+	uint32_t *ret_id, struct pk_error *err)
+{
+	void *obj = pk_model_add(m, k->type, v->owner, &v->id);
+	int r;
+
+	*ret_id = 0;
+	if (!obj)
+		return pk_fail_errno(err, "%s", k->type->name);
+	r = k->collect(v, obj, err);
+	if (r < 0 && err && !err->class)
+		pk_fail(err, PK_E_ERROR, "%s", k->type->name);
+	if (r == PK_SKIP)
+		pk_model_drop(m, v->id);
+	else if (r == 0)
+		*ret_id = v->id;
+	return r < 0 ? r : 0;
+}
+
+/* The engine's own questions to each thread come first in its script. */
+enum { OP_TID, OP_NAME, OP_PERM, N_OWN_OPS };
+struct own_answers {
+	char name[16];
+	uint64_t perm;
+};
+
+static void ask_own(struct pk_script *s)
+{
+	size_t at = pk_script_data(s, NULL, sizeof(struct own_answers));
+
+	pk_script_call(s, &(struct pk_call){.nr = SYS_gettid, .check = PK_CHECK_OK});
+	pk_script_call(s, &(struct pk_call){.nr = SYS_prctl,
+				  .a = {pk_num(PR_GET_NAME),
+					  pk_addr(at + offsetof(struct own_answers, name))}});
+	pk_script_call(s, &(struct pk_call){.nr = SYS_arch_prctl,
+				  .a = {pk_num(ARCH_GET_XCOMP_PERMISSION),
+					  pk_addr(at + offsetof(struct own_answers, perm))}});
+}
+
+/* Where each kind's part of a common script begins. */
+struct parts {
+	struct pk_script script;
+	size_t op[64], data[64];
+};
+
+static void ask_level(struct parts *p, struct pk_view *v, enum pk_level level)
+{
+	v->script = &p->script;
+	for (size_t i = 0; pk_kinds[i]; i++) {
+		if (pk_kinds[i]->level != level)
+			continue;
+		pk_buf_align(&p->script.data, 8);
+		p->op[i] = p->script.n;
+		p->data[i] = p->script.data.len;
+		if (pk_kinds[i]->ask)
+			pk_kinds[i]->ask(v);
+	}
+}
+
+static int collect_level(struct pk_dump *d, struct parts *p, struct pk_view *v, enum pk_level level,
+	struct pk_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; pk_kinds[i] && r == 0; i++) {
+		uint32_t id;
+
+		if (pk_kinds[i]->level != level)
+			continue;
+		v->op = p->op[i];
+		v->data = p->data[i];
+		r = pk_collect_object(pk_kinds[i], v, &d->model, &id, err);
+		if (r == 0 && pk_kinds[i] == &pk_kind_mm)
+			d->src.mm = id;
+	}
+	return r;
+}
+
+/* The vector state without the zeros at its end. */
+static int set_xstate(struct pk_thread *th, const uint8_t *xstate, size_t n, struct pk_error *err)
+{
+	enum { LEGACY_AND_HEADER = 576 };
+
+	while (n > LEGACY_AND_HEADER && !xstate[n - 1])
+		n--;
+	return pk_bytes_set(&th->xstate, xstate, n) < 0 ? pk_fail_errno(err, "registers") : 0;
+}
+
+static void get_user_dispatch(const struct pk_tracee *t, struct pk_thread *th)
+{
+	uint64_t c[4];
+
+	if (ptrace(GET_SYSCALL_USER_DISPATCH_CONFIG, t->tid, sizeof(c), c) < 0 || !c[0])
+		return;
+	th->sud_mode = c[0];
+	th->sud_selector = c[1];
+	th->sud_offset = c[2];
+	th->sud_len = c[3];
+}
+
+static int fill_thread(struct pk_dump *d, const struct pk_tracee *t, const struct pk_script *s,
+	struct pk_thread *th, struct pk_error *err)
+{
+	const struct own_answers *own = pk_script_at(s, 0);
+	uint8_t xstate[PK_FRAME_MAX];
+	size_t n = sizeof(xstate);
+	int r = pk_tracee_get_regset(t, NT_X86_XSTATE, xstate, &n, err);
+
+	if (r < 0)
+		return r;
+	th->tid = (int32_t)pk_script_ret(s, OP_TID);
+	th->comm = strndup(own->name, sizeof(own->name));
+	if (!th->comm || pk_bytes_set(&th->regs, &t->regs.r, sizeof(t->regs.r)) < 0)
+		return pk_fail_errno(err, "thread %d", t->tid);
+	th->sigmask = t->sigmask;
+	th->xcomp_perm = pk_script_ret(s, OP_PERM) == 0 ? own->perm : 0;
+	get_user_dispatch(t, th);
+	r = set_xstate(th, xstate, n, err);
+	if (r < 0)
+		return r;
+	return pk_waits_record(&d->waits, d->src.procfd, t, d->host->monotonic, th, err);
+}
+
+static int collect_thread(struct pk_dump *d, size_t i, struct parts *p, struct pk_error *err)
+{
+	struct pk_tracee *t = d->freeze.v[i];
+	struct pk_view v = {.src = &d->src, .thread = t};
+	struct pk_thread *th;
+	int r;
+
+	pk_script_clear(&p->script);
+	ask_own(&p->script);
+	ask_level(p, &v, PK_LV_THREAD);
+	r = pk_remote_run(&d->remote, t, &p->script, NULL, err);
+	if (r < 0)
+		return r;
+	th = pk_model_add(&d->model, &pk_thread_type, d->src.task, &v.owner);
+	if (!th)
+		return pk_fail_errno(err, "thread %d", t->tid);
+	r = fill_thread(d, t, &p->script, th, err);
+	d->src.inner[i] = th->tid;
+	return r < 0 ? r : collect_level(d, p, &v, PK_LV_THREAD, err);
+}
+
+static int collect_threads(struct pk_dump *d, struct parts *p, struct pk_error *err)
+{
+	int r = 0;
+
+	d->src.inner = calloc(d->freeze.n, sizeof(*d->src.inner));
+	if (!d->src.inner)
+		return pk_fail_errno(err, "threads");
+	for (size_t i = 0; i < d->freeze.n && r == 0; i++) {
+		if (pk_deadline_passed(&d->deadline))
+			return pk_dump_late(d, err);
+		r = collect_thread(d, i, p, err);
+	}
+	return r;
+}
+
+/* The clocks as the program sees them: it may live in a time namespace. */
+static const clockid_t clocks[3] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
+
+static int collect_clocks(struct pk_dump *d, struct pk_error *err)
+{
+	int64_t *to[3] = {&d->host->realtime, &d->host->monotonic, &d->host->boottime};
+	struct pk_script s = {0};
+	size_t at = pk_script_data(&s, NULL, sizeof(struct timespec) * 3);
+	int r;
+
+	for (size_t i = 0; i < 3; i++)
+		pk_script_call(&s, &(struct pk_call){.nr = SYS_clock_gettime,
+					   .a = {pk_num((uint64_t)clocks[i]),
+						   pk_addr(at + i * sizeof(struct timespec))},
+					   .check = PK_CHECK_OK});
+	r = pk_source_run(&d->src, &s, err);
+	for (size_t i = 0; i < 3 && r == 0; i++)
+		*to[i] = pk_ns((const struct timespec *)pk_script_at(&s, at) + i);
+	pk_script_free(&s);
+	return r;
+}
+
+/* The CPUs of the job: what we may use, and what any of its threads may. */
+static int collect_cpus(struct pk_dump *d, struct pk_error *err)
+{
+	uint8_t all[1024] = {0}, one[1024];
+
+	for (size_t i = 0; i <= d->freeze.n; i++) {
+		pid_t tid = i < d->freeze.n ? d->freeze.v[i]->tid : 0;
+		long n = syscall(SYS_sched_getaffinity, tid, sizeof(one), one);
+
+		for (long k = 0; k < n; k++)
+			all[k] |= one[k];
+	}
+	return pk_bytes_set(&d->host->cpus, all, sizeof(all)) < 0 ? pk_fail_errno(err, "CPUs") : 0;
+}
+
+static int collect_host(struct pk_dump *d, struct pk_error *err)
+{
+	struct pk_host *h = pk_model_add(&d->model, &pk_host_type, 0, NULL);
+	struct utsname u;
+	struct pk_cpu cpu;
+
+	if (!h || uname(&u) < 0)
+		return pk_fail_errno(err, "host");
+	pk_cpu_probe(&cpu);
+	d->host = h;
+	d->src.host = h;
+	h->hostname = strdup(u.nodename);
+	h->kernel = strdup(u.release);
+	h->version = strdup(PCKPT_VERSION);
+	h->page_size = (uint32_t)sysconf(_SC_PAGESIZE);
+	h->cpu_vendor = strdup(cpu.vendor);
+	h->cpu_model = strdup(cpu.model);
+	h->xcr0 = cpu.xcr0;
+	h->min_sigstksz = cpu.min_sigstksz;
+	if (pk_bytes_set(&h->cpu_words, cpu.word, sizeof(cpu.word)) < 0 ||
+		pk_bytes_set(&h->xcomp, cpu.xcomp, sizeof(cpu.xcomp)) < 0 || !h->hostname ||
+		!h->kernel || !h->version || !h->cpu_vendor || !h->cpu_model)
+		return pk_fail_errno(err, "host");
+	return collect_cpus(d, err);
+}
+
+static pid_t inner(const struct pk_status *s, const pid_t *line, pid_t plain)
+{
+	return s->ns_depth ? line[s->ns_depth - 1] : plain;
+}
+
+/* The parent's number as the program sees it: getppid() goes through no file. */
+static int inner_ppid(struct pk_dump *d, int32_t *ret, struct pk_error *err)
+{
+	struct pk_script s = {0};
+	int r;
+
+	pk_script_call(&s, &(struct pk_call){.nr = SYS_getppid, .check = PK_CHECK_OK});
+	r = pk_source_run(&d->src, &s, err);
+	*ret = (int32_t)pk_script_ret(&s, 0);
+	pk_script_free(&s);
+	return r;
+}
+
+/* The program file must be there under its name at restore, or travel along. */
+static int collect_exe(struct pk_dump *d, struct pk_task *t, struct pk_error *err)
+{
+	struct pk_source *s = &d->src;
+	struct stat st;
+
+	t->exe = pk_read_link(s->procfd, "exe");
+	if (!t->exe || fstatat(s->procfd, "exe", &st, 0) < 0)
+		return pk_fail_errno(err, "pid %d: its program file", s->pid);
+	for (size_t i = 0; i < s->maps.n; i++) {
+		const struct pk_map *m = &s->maps.v[i];
+
+		if (m->deleted && m->ino == st.st_ino)
+			t->exe_file = pk_ghost_of_map(s, m, err);
+		if (m->deleted && m->ino == st.st_ino)
+			return t->exe_file ? 0 : -PK_E_ERROR;
+	}
+	return 0;
+}
+
+static int collect_task(struct pk_dump *d, struct pk_error *err)
+{
+	const struct pk_status *s = &d->src.status;
+	struct pk_task *t = pk_model_add(&d->model, &pk_task_type, 0, &d->src.task);
+	int r;
+
+	if (!t || !(t->comm = strdup(s->name)))
+		return pk_fail_errno(err, "pid %d", d->src.pid);
+	t->pid = inner(s, s->nstgid, s->tgid);
+	t->pgid = inner(s, s->nspgid, d->src.stat.pgrp);
+	t->sid = inner(s, s->nssid, d->src.stat.session);
+	t->start_time = d->src.stat.start_time;
+	t->stop_signal = d->freeze.v[0]->stop_signal;
+	r = inner_ppid(d, &t->ppid, err);
+	return r < 0 ? r : collect_exe(d, t, err);
+}
+
+static int collect_attributes(struct pk_dump *d, struct parts *p, struct pk_error *err)
+{
+	struct pk_view v = {.src = &d->src, .thread = d->freeze.v[0], .owner = d->src.task};
+	int r;
+
+	pk_script_clear(&p->script);
+	ask_level(p, &v, PK_LV_TASK);
+	r = pk_source_run(&d->src, &p->script, err);
+	return r < 0 ? r : collect_level(d, p, &v, PK_LV_TASK, err);
+}
+
+int pk_collect(struct pk_dump *d, struct pk_error *err)
+{
+	struct parts p = {0};
+	int r = collect_host(d, err);
+
+	if (r == 0)
+		r = collect_clocks(d, err);
+	if (r == 0)
+		r = collect_task(d, err);
+	if (r == 0)
+		r = collect_threads(d, &p, err);
+	if (r == 0)
+		r = collect_attributes(d, &p, err);
+	pk_script_free(&p.script);
+	if (r == 0)
+		r = pk_collect_maps(d, err);
+	return r < 0 ? r : pk_collect_fds(d, err);
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The dump, from top to bottom: look at the process, open the store, freeze, fill the model, read
+ * the memory, let the process go on, write the records, commit. With --kill the commit comes first,
+ * and the process, still frozen, never runs again.
+ *
+ * Everything between freeze and release happens on a thread of its own (pk_tracer_run): when that
+ * ends, for whatever reason, the process goes on.
+ */
+#include "dump/dump.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fault.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "dump/dump_internal.h"
+#include "image/sum.h"
+#include "kind/trace.h"
+#include "ptrace/rseq.h"
+
+#define FREEZE_LIMIT (5 * PK_NSEC) /* for threads that do not stop */
+#define SCRIPT_ROOM  (256u << 10)  /* for programs run inside the process */
+#define RECORDS      "core.pk"
+
+int pk_dump_late(const struct pk_dump *d, struct pk_error *err)
+{
+	pk_fail(err, PK_E_TEMPFAIL, "dump of pid %d given up", d->src.pid);
+	if (pk_deadline_cancelled(&d->deadline))
+		return pk_why(err, "interrupted by a signal");
+	pk_why(err, "it was not done within the time limit");
+	return pk_try(err, "allow more with --timeout, or use more threads with -T");
+}
+
+static int check_threads(struct pk_dump *d, struct pk_error *err)
+{
+	if (d->freeze.v[0]->tid != d->src.pid) {
+		pk_fail(err, PK_E_UNSUPPORTED, "pid %d: its first thread has ended", d->src.pid);
+		return pk_why(err, "the others go on without it (pthread_exit in main)");
+	}
+	for (size_t i = 0; i < d->freeze.n; i++)
+		if (!pk_regs_native(&d->freeze.v[i]->regs)) {
+			pk_fail(err, PK_E_UNSUPPORTED, "pid %d: thread %d runs 32-bit code",
+				d->src.pid, d->freeze.v[i]->tid);
+			return pk_try(err, "use a 64-bit version of the program");
+		}
+	return 0;
+}
+
+static int check_children(struct pk_dump *d, struct pk_error *err)
+{
+	for (size_t i = 0; i < d->freeze.n; i++) {
+		char name[64];
+		PK_FREE char *text = NULL;
+
+		snprintf(name, sizeof(name), "task/%d/children", d->freeze.v[i]->tid);
+		text = pk_read_file(d->src.procfd, name, 1 << 24, NULL);
+		if (!text || !text[0])
+			continue;
+		pk_fail(err, PK_E_UNSUPPORTED, "pid %d: it has child processes: %.100s", d->src.pid,
+			text);
+		pk_why(err, "this version of pckpt dumps single processes with all their threads");
+		return pk_try(err, "dump the child itself, or when the children have ended");
+	}
+	return 0;
+}
+
+static int freeze(struct pk_dump *d, struct pk_error *err)
+{
+	int64_t limit = pk_now() + FREEZE_LIMIT;
+	int r;
+
+	d->freeze.deadline = d->deadline;
+	if (!d->deadline.at || limit < d->deadline.at)
+		d->freeze.deadline.at = limit;
+	pk_waits_note(&d->waits, d->src.procfd);
+	d->frozen_at = pk_now();
+	r = pk_freeze_process(&d->freeze, d->src.pid, d->src.procfd, err);
+	if (r == -PK_E_NOPERM)
+		return pk_dump_explain_attach(d, err);
+	if (r == -PK_E_TEMPFAIL && !pk_deadline_cancelled(&d->deadline))
+		pk_dump_explain_stuck(d, err);
+	if (r == 0)
+		r = check_threads(d, err);
+	for (size_t i = 0; i < d->freeze.n && r == 0; i++) {
+		struct pk_rseq rs;
+
+		r = pk_rseq_get(d->freeze.v[i], &rs, err);
+		if (r == 0)
+			r = pk_rseq_abort(d->freeze.v[i], &rs, err);
+	}
+	return r < 0 ? r : pk_waits_hide_stop(&d->waits, d->src.procfd, &d->freeze, err);
+}
+
+/* Signals without a handler that are ignored by default: they announce the end of a script. */
+static uint64_t quiet_signals(const struct pk_status *s)
+{
+	const uint64_t ignored = UINT64_C(1) << (SIGURG - 1) | UINT64_C(1) << (SIGWINCH - 1) |
+				 UINT64_C(1) << (SIGCHLD - 1);
+
+	return ignored & ~s->sig_cgt & ~s->shd_pnd;
+}
+
+/* Read /proc again now that nothing changes any more. */
+static int look(struct pk_dump *d, struct pk_error *err)
+{
+	struct pk_source *s = &d->src;
+	int r;
+
+	pk_status_free(&s->status);
+	r = pk_status_read(s->procfd, &s->status, err);
+	if (r == 0)
+		r = pk_stat_read(s->procfd, &s->stat, err);
+	if (r == 0)
+		r = pk_maps_read(s->procfd, true, &s->maps, err);
+	if (r == 0)
+		r = pk_pagemap_open(s->procfd, true, &s->pagemap, err);
+	if (r == 0)
+		r = check_children(d, err);
+	if (r < 0)
+		return r;
+	s->memfd = openat(s->procfd, "mem", O_RDONLY | O_CLOEXEC);
+	if (s->memfd < 0)
+		return pk_fail_errno(err, "/proc/%d/mem", s->pid);
+	d->remote.quiet = quiet_signals(&s->status);
+	d->remote.deadline = d->deadline;
+	d->remote.namer = pk_trace_name;
+	d->remote.trace = d->o->trace;
+	return pk_foothold_settle(d, err);
+}
+
+static int collect(struct pk_dump *d, struct pk_error *err)
+{
+	struct pk_tracee *t = d->freeze.v[0];
+	int r = pk_remote_open(&d->remote, t, 0, SCRIPT_ROOM, err), back;
+
+	if (r == 0)
+		r = pk_collect(d, err);
+	back = pk_remote_close(&d->remote, t, r < 0 ? NULL : err);
+	return r < 0 ? r : back;
+}
+
+static int write_records(struct pk_dump *d, struct pk_commit_file *file, struct pk_error *err)
+{
+	PK_CLEAN_BUF struct pk_buf buf = {0};
+	int r = pk_records_encode(&d->model, &buf, err);
+
+	if (r < 0)
+		return r;
+	if (pk_write_file(d->store.partfd, RECORDS, buf.p, buf.len) < 0)
+		return pk_fail_errno(err, "%s: cannot write %s", d->store.path, RECORDS);
+	*file = (struct pk_commit_file){
+		.name = RECORDS, .size = buf.len, .xxh3 = pk_xxh3(buf.p, buf.len)};
+	d->ret->image_bytes += buf.len;
+	return 0;
+}
+
+static int commit(struct pk_dump *d, struct pk_error *err)
+{
+	struct pk_commit_file files[PK_MAX_WORKERS + 1];
+	uint32_t number = d->store.number;
+	size_t n = 0;
+	int r = write_records(d, &files[n++], err);
+
+	if (r == 0)
+		r = pk_dump_finish_pages(d, files, &n, err);
+	pk_fault("dump.commit");
+	if (r == 0 && pk_deadline_cancelled(&d->deadline))
+		r = pk_dump_late(d, err);
+	if (r == 0)
+		r = pk_store_commit(&d->store, files, n, err);
+	if (r < 0)
+		return r;
+	pk_fault("dump.committed");
+	snprintf(d->ret->path, sizeof(d->ret->path), "%.3900s/%06u", d->store.path, number);
+	if (d->o->keep && pk_store_prune(&d->store, d->o->keep, err) < 0) {
+		/* The new checkpoint is good, whatever became of the old ones. */
+		pk_log(PK_LOG_WARN, "%s: %s", err->what, err->why);
+		*err = (struct pk_error){0};
+	}
+	return 0;
+}
+
+/* The process is dead when its last thread is; a zombie that nobody reaps counts as dead. */
+static int kill_it(struct pk_dump *d, struct pk_error *err)
+{
+	if (kill(d->src.pid, SIGKILL) < 0 && errno != ESRCH)
+		return pk_fail_errno(
+			err, "pid %d: cannot kill it; its checkpoint is complete", d->src.pid);
+	for (int i = 0; i < 10000; i++) {
+		struct pk_stat st;
+
+		if (pk_stat_read(d->src.procfd, &st, NULL) < 0 || st.state == 'Z' ||
+			st.state == 'X')
+			return 0;
+		poll(NULL, 0, 1);
+	}
+	return 0;
+}
+
+static int frozen(void *arg, struct pk_error *err)
+{
+	struct pk_dump *d = arg;
+	int r = freeze(d, err);
+
+	if (r == 0)
+		r = look(d, err);
+	if (r == 0)
+		r = collect(d, err);
+	if (r == 0 && !d->o->dry_run)
+		r = pk_dump_pages(d, err);
+	d->ret->threads = (unsigned)d->freeze.n;
+	if (r == 0 && d->o->kill && !d->o->dry_run) {
+		r = commit(d, err);
+		if (r == 0)
+			r = kill_it(d, err);
+	}
+	return r;
+}
+
+static unsigned allowed_cpus(void)
+{
+	cpu_set_t set;
+
+	return sched_getaffinity(0, sizeof(set), &set) < 0 ? 1 : (unsigned)CPU_COUNT(&set);
+}
+
+static int open_store(struct pk_dump *d, struct pk_error *err)
+{
+	PK_FREE char *name = d->o->store
+				     ? strdup(d->o->store)
+				     : pk_asprintf("pckpt-%s-%d", d->src.status.name, d->src.pid);
+	int r;
+
+	if (!name)
+		return pk_fail_errno(err, "store");
+	/* A program may call itself anything. */
+	for (char *c = d->o->store ? NULL : name; c && (c = strchr(c, '/'));)
+		*c = '_';
+	r = pk_store_open(name, &d->store, err);
+	if (r == 0)
+		r = pk_store_begin(&d->store, err);
+	if (r < 0)
+		return r;
+	d->n_workers = d->o->workers ? d->o->workers : allowed_cpus();
+	if (d->n_workers > PK_MAX_WORKERS)
+		d->n_workers = PK_MAX_WORKERS;
+	return pk_dump_open_pages(d, err);
+}
+
+static int run(struct pk_dump *d, struct pk_error *err)
+{
+	int64_t started = pk_now();
+	int r = pk_dump_resolve(d, err);
+
+	if (r == 0)
+		r = pk_dump_check(d, err);
+	if (r == 0 && !d->o->dry_run)
+		r = open_store(d, err);
+	if (r < 0)
+		return r;
+	d->ret->pid = d->src.pid;
+	snprintf(d->ret->comm, sizeof(d->ret->comm), "%.31s", d->src.status.name);
+	pk_foothold_find(d);
+	r = pk_tracer_run(frozen, d, err);
+	d->ret->frozen_ns = d->frozen_at ? pk_now() - d->frozen_at : 0;
+	if (r == 0 && !d->o->kill && !d->o->dry_run)
+		r = commit(d, err);
+	d->ret->total_ns = pk_now() - started;
+	return r;
+}
+
+static void release(struct pk_dump *d)
+{
+	pk_dump_abort_pages(d);
+	pk_store_close(&d->store);
+	pk_contents_free(&d->contents);
+	pk_model_free(&d->model);
+	pk_freeze_free(&d->freeze);
+	pk_waits_free(&d->waits);
+	pk_maps_free(&d->src.maps);
+	pk_status_free(&d->src.status);
+	pk_pagemap_close(&d->src.pagemap);
+	free(d->src.known);
+	free(d->src.inner);
+	for (size_t i = 0; i < 3; i++) {
+		int fd = (int[3]){d->src.procfd, d->src.pidfd, d->src.memfd}[i];
+
+		if (fd >= 0)
+			close(fd);
+	}
+}
+
+int pk_dump(const struct pckpt_dump_options *o, const atomic_bool *cancelled,
+	struct pckpt_dump_result *ret, struct pk_error *err)
+{
+	PK_FREE struct pk_dump *d = calloc(1, sizeof(*d));
+	int r;
+
+	if (!d)
+		return pk_fail_errno(err, "dump");
+	*ret = (struct pckpt_dump_result){0};
+	d->o = o;
+	d->ret = ret;
+	d->deadline.cancelled = cancelled;
+	if (o->timeout_ns)
+		d->deadline.at = pk_now() + o->timeout_ns;
+	d->store.dirfd = d->store.lockfd = d->store.partfd = -1;
+	d->src = (struct pk_source){
+		.model = &d->model,
+		.contents = &d->contents,
+		.freeze = &d->freeze,
+		.remote = &d->remote,
+		.procfd = -1,
+		.pidfd = -1,
+		.memfd = -1,
+		.pagemap = {.fd = -1},
+	};
+	r = run(d, err);
+	release(d);
+	return r;
+}

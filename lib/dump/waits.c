@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dump/waits.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/futex.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "proc/status.h"
+#include "ptrace/mem.h"
+
+struct pk_wait_note {
+	pid_t tid;
+	int64_t nr;
+	uint64_t arg[6], sp, ip;
+	struct pk_sched sched;
+	uint32_t cpu;
+};
+
+/* How a timed call takes its timeout. */
+enum timeout_form { NO_TIMEOUT, MILLISECONDS, TIMESPEC };
+
+struct timed_call {
+	int64_t nr;
+	enum timeout_form form;
+	unsigned arg;     /* that holds it */
+	int left_arg;     /* to which the kernel writes the time left when interrupted; -1: none */
+	bool hide;        /* returns EINTR because of our stop */
+	bool rewrite_arg; /* hide: the timeout is a register that can be shortened */
+};
+
+static const struct timed_call calls[] = {
+	{SYS_nanosleep, TIMESPEC, 0, 1, false, false},
+	{SYS_clock_nanosleep, TIMESPEC, 2, 3, false, false},
+	{SYS_poll, MILLISECONDS, 2, -1, false, false},
+	{SYS_futex, TIMESPEC, 3, -1, false, false},
+	{SYS_epoll_wait, MILLISECONDS, 3, -1, true, true},
+	{SYS_epoll_pwait, MILLISECONDS, 3, -1, true, true},
+	{441 /* epoll_pwait2 */, TIMESPEC, 3, -1, true, false},
+	{SYS_rt_sigtimedwait, TIMESPEC, 2, -1, true, false},
+	{SYS_semop, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_semtimedop, TIMESPEC, 3, -1, true, false},
+	{SYS_io_getevents, TIMESPEC, 4, -1, true, false},
+	{SYS_accept, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_accept4, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_recvfrom, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_recvmsg, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_sendto, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_sendmsg, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_read, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_write, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_readv, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_writev, NO_TIMEOUT, 0, -1, true, false},
+};
+
+static const struct timed_call *call_of(int64_t nr)
+{
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		if (calls[i].nr == nr)
+			return &calls[i];
+	return NULL;
+}
+
+void pk_waits_free(struct pk_waits *w)
+{
+	free(w->v);
+	*w = (struct pk_waits){0};
+}
+
+static int read_sched(int procfd, pid_t tid, struct pk_sched *ret)
+{
+	char name[64];
+	PK_FREE char *text = NULL;
+	size_t n;
+
+	snprintf(name, sizeof(name), "task/%d/sched", tid);
+	text = pk_read_file(procfd, name, 1 << 16, &n);
+	return text ? pk_sched_parse(text, n, ret) : -1;
+}
+
+static int read_cpu(int procfd, pid_t tid, uint32_t *ret)
+{
+	char name[64];
+	PK_CLOSE int fd = -1;
+	struct pk_stat st;
+
+	snprintf(name, sizeof(name), "task/%d", tid);
+	fd = openat(procfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0 || pk_stat_read(fd, &st, NULL) < 0)
+		return -1;
+	*ret = st.processor;
+	return 0;
+}
+
+/* "230 0x0 0x0 ... 0xsp 0xip", or "running": proc_pid_syscall(5). */
+static bool read_call(int procfd, pid_t tid, struct pk_wait_note *n)
+{
+	char name[64];
+	PK_FREE char *text = NULL;
+
+	snprintf(name, sizeof(name), "task/%d/syscall", tid);
+	text = pk_read_file(procfd, name, 4096, NULL);
+	return text && sscanf(text,
+			       "%" SCNd64 " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64
+			       " %" SCNx64 " %" SCNx64 " %" SCNx64 " %" SCNx64,
+			       &n->nr, &n->arg[0], &n->arg[1], &n->arg[2], &n->arg[3], &n->arg[4],
+			       &n->arg[5], &n->sp, &n->ip) == 9;
+}
+
+static bool worth_noting(const struct pk_wait_note *n)
+{
+	const struct timed_call *c = call_of(n->nr);
+
+	return pk_nr_is_restart(n->nr) || (c && c->form != NO_TIMEOUT);
+}
+
+void pk_waits_note(struct pk_waits *w, int procfd)
+{
+	PK_FREE uint32_t *tids = NULL;
+	size_t n;
+
+	if (pk_list_numbers(procfd, "task", &tids, &n) < 0)
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct pk_wait_note note = {.tid = (pid_t)tids[i]};
+		void *v;
+
+		if (!read_call(procfd, note.tid, &note) || !worth_noting(&note) ||
+			read_sched(procfd, note.tid, &note.sched) < 0 ||
+			read_cpu(procfd, note.tid, &note.cpu) < 0)
+			continue;
+		v = pk_array_more(w->v, w->n, sizeof(note));
+		if (!v)
+			return;
+		w->v = v;
+		w->v[w->n++] = note;
+	}
+}
+
+static const struct pk_wait_note *note_of(const struct pk_waits *w, const struct pk_tracee *t)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const struct pk_wait_note *n = &w->v[i];
+
+		if (n->tid == t->tid && n->nr == pk_regs_nr(&t->regs) &&
+			n->sp == pk_regs_sp(&t->regs) && n->ip == pk_regs_ip(&t->regs))
+			return n;
+	}
+	return NULL;
+}
+
+/*
+ * The run-queue clocks of two CPUs run at the same pace, but count interrupts and stolen time
+ * apart. What one is ahead of CLOCK_MONOTONIC can be seen by running there for a moment.
+ */
+static bool clock_offset(uint32_t cpu, int64_t *ret)
+{
+	PK_FREE char *text = NULL;
+	struct pk_sched s;
+	cpu_set_t only;
+	size_t n;
+
+	CPU_ZERO(&only);
+	CPU_SET(cpu, &only);
+	if (sched_setaffinity(0, sizeof(only), &only) < 0)
+		return false;
+	sched_yield(); /* brings our own exec_start up to date */
+	text = pk_read_file(AT_FDCWD, "/proc/thread-self/sched", 1 << 16, &n);
+	if (!text || pk_sched_parse(text, n, &s) < 0)
+		return false;
+	*ret = pk_now() - (int64_t)s.exec_start;
+	return true;
+}
+
+static int64_t across_cpus(const struct pk_wait_note *n, const struct pk_sched *now, uint32_t cpu)
+{
+	int64_t then_off, now_off;
+	bool ok;
+	cpu_set_t mine;
+
+	if (sched_getaffinity(0, sizeof(mine), &mine) < 0)
+		return 0;
+	ok = clock_offset(n->cpu, &then_off) && clock_offset(cpu, &now_off);
+	sched_setaffinity(0, sizeof(mine), &mine);
+	if (!ok)
+		return 0;
+	/* Reading our own clock takes time, which must not count as slept. */
+	return ((int64_t)now->exec_start + now_off) - ((int64_t)n->sched.exec_start + then_off) -
+	       PK_MSEC;
+}
+
+/* How long the thread had slept when it was stopped; 0 if that cannot be told. */
+static int64_t slept(const struct pk_waits *w, int procfd, const struct pk_tracee *t)
+{
+	const struct pk_wait_note *n = note_of(w, t);
+	struct pk_sched now;
+	uint32_t cpu;
+	int64_t ns;
+
+	if (!n || read_sched(procfd, t->tid, &now) < 0 || read_cpu(procfd, t->tid, &cpu) < 0)
+		return 0;
+	/* One switch: from its sleep into our stop. More: it has done something else since. */
+	if (now.switches != n->sched.switches + 1)
+		return 0;
+	if (cpu == n->cpu)
+		ns = (int64_t)(now.exec_start - n->sched.exec_start);
+	else
+		ns = across_cpus(n, &now, cpu);
+	return ns > 0 ? ns : 0;
+}
+
+/* The timeout that the call was made with, ns; -1 if it has none or cannot be read. */
+static int64_t timeout_of(const struct timed_call *c, const struct pk_tracee *t)
+{
+	uint64_t arg = pk_regs_arg(&t->regs, c->arg);
+	struct timespec ts;
+
+	if (c->form == MILLISECONDS)
+		return (int32_t)arg < 0 ? -1 : (int32_t)arg * PK_MSEC;
+	if (c->form == NO_TIMEOUT || !arg || pk_mem_read(t->pid, arg, &ts, sizeof(ts), NULL) < 0 ||
+		ts.tv_sec < 0 || ts.tv_sec > INT64_MAX / PK_NSEC - 1)
+		return -1;
+	return pk_ns(&ts);
+}
+
+/* Calls whose timeout is a moment, not a length: made again they end when they should. */
+static bool absolute(int64_t nr, const struct pk_tracee *t)
+{
+	if (nr == SYS_clock_nanosleep)
+		return pk_regs_arg(&t->regs, 1) & TIMER_ABSTIME;
+	if (nr == SYS_futex)
+		return (pk_regs_arg(&t->regs, 1) & FUTEX_CMD_MASK) != FUTEX_WAIT;
+	return false;
+}
+
+static int64_t left_in_memory(const struct timed_call *c, const struct pk_tracee *t)
+{
+	uint64_t at = c->left_arg < 0 ? 0 : pk_regs_arg(&t->regs, (unsigned)c->left_arg);
+	struct timespec ts;
+
+	if (!at || pk_mem_read(t->pid, at, &ts, sizeof(ts), NULL) < 0)
+		return -1;
+	return pk_ns(&ts);
+}
+
+/* After restart_syscall(2) the number of the call is only in the code before it. */
+static int64_t real_nr(const struct pk_tracee *t)
+{
+	int64_t nr = pk_regs_nr(&t->regs);
+	uint8_t code[64];
+
+	if (!pk_nr_is_restart(nr))
+		return nr;
+	if (pk_mem_read(t->pid, pk_regs_ip(&t->regs) - sizeof(code), code, sizeof(code), NULL) < 0)
+		return -1;
+	nr = pk_code_nr(code, sizeof(code));
+	return nr == SYS_nanosleep || nr == SYS_clock_nanosleep || nr == SYS_poll || nr == SYS_futex
+		       ? nr
+		       : -1;
+}
+
+static bool signal_pending(const struct pk_tracee *t)
+{
+	for (uint32_t shared = 0; shared < 2; shared++) {
+		struct __ptrace_peeksiginfo_args args = {
+			.flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0, .nr = 1};
+		siginfo_t info;
+
+		for (; ptrace(PTRACE_PEEKSIGINFO, t->tid, &args, &info) == 1; args.off++)
+			if (!(t->sigmask >> (info.si_signo - 1) & 1))
+				return true;
+	}
+	return false;
+}
+
+static int hide_stop(
+	const struct pk_waits *w, int procfd, struct pk_tracee *t, struct pk_error *err)
+{
+	const struct timed_call *c = call_of(pk_regs_nr(&t->regs));
+	int64_t timeout, left;
+
+	if (!c || !c->hide || signal_pending(t))
+		return 0;
+	timeout = timeout_of(c, t);
+	if (c->rewrite_arg && timeout > 0) {
+		left = timeout - slept(w, procfd, t);
+		left = left > 0 ? (left + PK_MSEC - 1) / PK_MSEC : 0;
+		pk_regs_set_arg(&t->regs, c->arg, (uint64_t)left);
+	}
+	pk_regs_rewind(&t->regs, (uint64_t)c->nr);
+	return pk_tracee_write_regs(t, err);
+}
+
+int pk_waits_hide_stop(
+	const struct pk_waits *w, int procfd, struct pk_freeze *f, struct pk_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < f->n && r == 0; i++)
+		if (pk_regs_restart(&f->v[i]->regs) == PK_RESTART_EINTR)
+			r = hide_stop(w, procfd, f->v[i], err);
+	return r;
+}
+
+int pk_waits_record(const struct pk_waits *w, int procfd, const struct pk_tracee *t, int64_t now,
+	struct pk_thread *ret, struct pk_error *err)
+{
+	const struct timed_call *c;
+	int64_t timeout;
+
+	(void)err;
+	ret->wait_nr = -1;
+	if (pk_regs_restart(&t->regs) != PK_RESTART_BLOCK)
+		return 0;
+	ret->wait_nr = (int32_t)real_nr(t);
+	ret->wait_left = -1;
+	if (ret->wait_nr < 0) {
+		pk_log(PK_LOG_WARN,
+			"thread %d: a timed call that was interrupted before; after a restore it "
+			"returns EINTR",
+			t->tid);
+		return 0;
+	}
+	c = call_of(ret->wait_nr);
+	if (!c || absolute(ret->wait_nr, t))
+		return 0;
+	ret->wait_left = left_in_memory(c, t);
+	timeout = timeout_of(c, t);
+	if (ret->wait_left < 0 && timeout >= 0) {
+		ret->wait_left = timeout - slept(w, procfd, t);
+		if (ret->wait_left < 0)
+			ret->wait_left = 0;
+	}
+	if (ret->wait_left >= 0)
+		ret->wait_end = now + ret->wait_left;
+	return 0;
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the seed to the program, on the tracer's thread: threads, mappings, pages, then all else by
+ * phases, and the registers last. When this thread ends, the program runs.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "kind/trace.h"
+#include "ptrace/mem.h"
+#include "ptrace/rseq.h"
+#include "restore/restore_internal.h"
+
+#define OPTIONS                                                                                    \
+	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC | PTRACE_O_EXITKILL)
+
+/* Where the program file cannot be set later, the seed has to become it by execve(2). */
+static int let_it_exec(struct pk_restore *r, struct pk_tracee *t, struct pk_error *err)
+{
+	int e;
+
+	if (write(r->channel, "", 1) != 1)
+		return pk_fail_errno(err, "the new process");
+	e = pk_tracee_wait_exec(t, &r->remote.deadline, err);
+	if (e == 0 && t->state == PK_T_GONE) {
+		pk_fail(err, PK_E_MISSING, "the program file %s", r->task->exe);
+		pk_why(err, "it cannot be executed here");
+		return pk_try(err, "put the file back where it was");
+	}
+	return e;
+}
+
+static int take_seed(struct pk_restore *r, struct pk_error *err)
+{
+	const struct pk_obj *first =
+		pk_model_next(&r->image.model, NULL, &pk_thread_type, r->task_id);
+	struct pk_tracee *t;
+	int e = pk_threads_add_seed(r, first, err);
+
+	if (e < 0)
+		return e;
+	t = r->thread[0];
+	e = pk_tracee_seize(t, OPTIONS, err);
+	if (e == 0)
+		e = r->target.may_set_exe ? pk_tracee_interrupt(t, err) : let_it_exec(r, t, err);
+	while (e == 0 && t->state == PK_T_RUNNING)
+		e = pk_tracee_wait(t, &r->remote.deadline, err);
+	if (e == 0 && t->state == PK_T_GONE)
+		e = pk_fail(err, PK_E_ERROR, "the new process ended");
+	if (e == 0)
+		e = pk_tracee_read_regs(t, err);
+	t->sigmask = ~UINT64_C(0);
+	return e;
+}
+
+/* Signals by which scripts report their end: any that the job has not pending. */
+static uint32_t unused_signal(const struct pk_restore *r)
+{
+	static const char *const queues[] = {"sigqueue", "sigpriv"};
+	uint64_t used = 0;
+
+	for (size_t q = 0; q < 2; q++) {
+		const struct pk_obj *o = NULL;
+
+		while ((o = pk_model_next(&r->image.model, o, NULL, PK_ANY_OWNER))) {
+			const struct pk_bytes *b = o->data;
+
+			if (strcmp(o->type->name, queues[q]) != 0)
+				continue;
+			for (size_t i = 0; (i + 1) * sizeof(siginfo_t) <= b->n; i++) {
+				int sig = ((const siginfo_t *)b->p)[i].si_signo;
+
+				if (sig > 0 && sig <= 64)
+					used |= UINT64_C(1) << (sig - 1);
+			}
+		}
+	}
+	for (uint32_t sig = 64; sig >= 34; sig--)
+		if (!(used >> (sig - 1) & 1))
+			return sig;
+	return 0;
+}
+
+/* Our own libc's rseq area is about to be unmapped under the kernel's feet. */
+static int forget_rseq(struct pk_restore *r, struct pk_error *err)
+{
+	enum { UNREGISTER = 1 };
+	struct pk_script s = {0};
+	struct pk_rseq rs;
+	int e = pk_rseq_get(r->thread[0], &rs, err);
+
+	if (e < 0 || !rs.address)
+		return e;
+	pk_script_call(&s, &(struct pk_call){
+				   .nr = SYS_rseq,
+				   .a = {pk_num(rs.address), pk_num(rs.size), pk_num(UNREGISTER),
+					   pk_num(rs.signature)},
+				   .check = PK_CHECK_OK,
+			   });
+	e = pk_remote_run(&r->remote, r->thread[0], &s, NULL, err);
+	pk_script_free(&s);
+	return e;
+}
+
+static int open_area(struct pk_restore *r, struct pk_error *err)
+{
+	int e = pk_layout_choose(r, err);
+
+	if (e == 0)
+		e = pk_layout_find_syscall(r, err);
+	if (e < 0)
+		return e;
+	r->remote.end_signal = unused_signal(r);
+	r->remote.namer = pk_trace_name;
+	r->remote.trace = r->o->trace;
+	e = pk_remote_open(&r->remote, r->thread[0], r->stub_at, r->prog_size, err);
+	return e < 0 ? e : forget_rseq(r, err);
+}
+
+/* Ops that were only worth a try. */
+static void warn(const struct pk_plan_part *part)
+{
+	for (size_t i = 0; i < part->n_note; i++) {
+		int64_t ret = pk_script_ret(&part->script, part->note[i].op);
+
+		if (ret < 0)
+			pk_log(PK_LOG_WARN, "%s: %s", part->note[i].text, strerror((int)-ret));
+	}
+}
+
+static int run_part(
+	struct pk_restore *r, struct pk_tracee *t, struct pk_plan_part *part, struct pk_error *err)
+{
+	int e;
+
+	if (!part->script.n)
+		return 0;
+	e = pk_remote_run(&r->remote, t, &part->script, NULL, err);
+	if (e == 0)
+		warn(part);
+	return e;
+}
+
+static struct pk_tracee *thread_of(const struct pk_restore *r, uint32_t record)
+{
+	for (size_t i = 0; i < r->n_threads; i++)
+		if (r->thread_id[i] == record)
+			return r->thread[i];
+	return record ? NULL : r->thread[0];
+}
+
+static int run_phase(struct pk_restore *r, enum pk_phase phase, struct pk_error *err)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < r->plan.n_part && e == 0; i++) {
+		struct pk_plan_part *part = &r->plan.part[i];
+		struct pk_tracee *t = thread_of(r, part->thread);
+
+		if (part->phase != phase)
+			continue;
+		if (!t) {
+			pk_fail(err, PK_E_IMAGE, "record %u", part->thread);
+			return pk_why(err, "attributes of a thread that does not exist");
+		}
+		e = run_part(r, t, part, err);
+	}
+	return e;
+}
+
+static int write_patches(struct pk_restore *r, struct pk_error *err)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < r->plan.n_patch && e == 0; i++)
+		e = pk_mem_write(r->seed, r->plan.patch[i].at, r->plan.patch[i].bytes.p,
+			r->plan.patch[i].bytes.n, err);
+	return e;
+}
+
+/* The places of objects that were only mapped in passing. */
+static int drop_passing(struct pk_restore *r, uint64_t start, struct pk_error *err)
+{
+	struct pk_script s = {0};
+	int e;
+
+	if (start == r->plan.scratch)
+		return 0;
+	pk_script_call(&s, &(struct pk_call){.nr = SYS_munmap,
+				   .a = {pk_num(start), pk_num(r->plan.scratch - start)},
+				   .check = PK_CHECK_OK});
+	e = pk_remote_run(&r->remote, r->thread[0], &s, NULL, err);
+	pk_script_free(&s);
+	return e;
+}
+
+static int run_plan(struct pk_restore *r, struct pk_error *err)
+{
+	uint64_t passing = r->plan.scratch;
+	int e = pk_plan_all(r, err);
+
+	if (e == 0)
+		e = run_phase(r, PK_PH_MAP, err);
+	if (e == 0)
+		e = pk_layout_find_syscall(r, err);
+	if (e == 0)
+		e = write_patches(r, err);
+	if (e == 0)
+		e = pk_pagein(r, err);
+	pk_fault("restore.pages");
+	if (e == 0)
+		pk_target_flush(&r->target);
+	for (enum pk_phase p = PK_PH_PROTECT; p < PK_PH_COUNT && e == 0; p++) {
+		e = run_phase(r, p, err);
+		if (p == PK_PH_MM && e == 0)
+			e = drop_passing(r, passing, err);
+	}
+	return e;
+}
+
+static int finish_files(struct pk_restore *r, struct pk_error *err)
+{
+	const struct pk_obj *o = NULL;
+
+	while ((o = pk_model_next(&r->image.model, o, NULL, PK_ANY_OWNER))) {
+		const struct pk_kind *k = pk_kind_of(o->type);
+		int e;
+
+		if (!k || !k->finish || pk_file_overridden(&r->target, o->id))
+			continue;
+		e = k->finish(&r->target, o, err);
+		if (e < 0)
+			return e;
+	}
+	return 0;
+}
+
+/* From here on our end is not the program's end any more. */
+static int let_go(struct pk_restore *r, struct pk_error *err)
+{
+	if (r->task->stop_signal && kill(r->seed, SIGSTOP) < 0)
+		return pk_fail_errno(err, "cannot stop the program again");
+	for (size_t i = 0; i < r->n_threads; i++)
+		if (ptrace(PTRACE_SETOPTIONS, r->thread[i]->tid, NULL, 0) < 0)
+			return pk_fail_errno(err, "cannot let thread %zu go", i);
+	return 0;
+}
+
+int pk_build(void *restore, struct pk_error *err)
+{
+	struct pk_restore *r = restore;
+	int e = take_seed(r, err);
+
+	if (e == 0)
+		e = open_area(r, err);
+	if (e == 0)
+		e = pk_threads_make(r, err);
+	if (e == 0)
+		e = run_plan(r, err);
+	if (e == 0)
+		e = pk_threads_finish(r, err);
+	if (e == 0)
+		e = pk_supervise_interrupted(err);
+	if (e == 0)
+		e = finish_files(r, err);
+	return e < 0 ? e : let_go(r, err);
+}

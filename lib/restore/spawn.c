@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Making the process that becomes the program:
+ *
+ *	pckpt restore  ->  init  ->  [parent]  ->  seed
+ *
+ * init is the first process of a fresh pid namespace (and user and mount namespace, where needed):
+ *it reaps, and the kernel ends all others when it ends, which it does with us. The seed's clocks
+ *continue from the dump's values in a time namespace. If the program's parent had a number that the
+ *program could see, a small process with that number stands in for it.
+ *
+ * Without a pid namespace (--pid=same, any) init is an ordinary process and does the same by hand.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/time.h"
+#include "restore/restore_internal.h"
+
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+/* What the processes of the new tree say, over one socket that all of them have. */
+enum message_type { MSG_SEED, MSG_STATUS, MSG_NO_TIME_NS, MSG_FAILED };
+struct message {
+	enum message_type type;
+	int status;    /* MSG_STATUS: wait status of the program */
+	int sys_errno; /* MSG_FAILED */
+	char what[128];
+};
+
+static void say(int channel, enum message_type type, int status, const char *what)
+{
+	struct message m = {.type = type, .status = status, .sys_errno = errno};
+
+	snprintf(m.what, sizeof(m.what), "%s", what);
+	(void)!send(channel, &m, sizeof(m), MSG_NOSIGNAL);
+}
+
+static _Noreturn void die(int channel, const char *what)
+{
+	say(channel, MSG_FAILED, 0, what);
+	_exit(125);
+}
+
+static int write_text(const char *file, const char *text)
+{
+	PK_CLOSE int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+	return fd < 0 ? -1 : pk_write_all(fd, text, strlen(text));
+}
+
+/* One user and one group: ourselves, under the same numbers. */
+static void map_ids(const struct pk_restore *r)
+{
+	char text[64];
+
+	/* Before 3.19 there is no such file, and no need. */
+	write_text("/proc/self/setgroups", "deny");
+	snprintf(text, sizeof(text), "%u %u 1", r->target.uid, r->target.uid);
+	if (write_text("/proc/self/uid_map", text) < 0)
+		die(r->channel, "cannot map the user id in a new user namespace");
+	snprintf(text, sizeof(text), "%u %u 1", r->target.gid, r->target.gid);
+	if (write_text("/proc/self/gid_map", text) < 0)
+		die(r->channel, "cannot map the group id in a new user namespace");
+}
+
+/*
+ * A /proc of the new namespace, over the old one, in a mount namespace of its own. Not possible
+ * where parts of /proc are covered by other mounts (containers); /proc/self works without it.
+ */
+static void mount_proc(void)
+{
+	if (mount(NULL, "/", NULL, MS_SLAVE | MS_REC, NULL) == 0)
+		(void)!mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+static int64_t own_offset(const char *clock)
+{
+	PK_FREE char *text = pk_read_file(AT_FDCWD, "/proc/self/timens_offsets", 4096, NULL);
+	char *line = text ? strstr(text, clock) : NULL;
+	long long s, ns;
+
+	if (!line || sscanf(line + strlen(clock), "%lld %lld", &s, &ns) != 2)
+		return 0;
+	return s * PK_NSEC + ns;
+}
+
+/* "monotonic <s> <ns>": offsets to the clocks of the host, whatever namespace we are in ourselves.
+ */
+static void offset_text(const char *name, clockid_t clock, int64_t want, char *out, size_t n)
+{
+	int64_t off = want - (pk_clock_ns(clock) - own_offset(name));
+	int64_t s = off / PK_NSEC, ns = off % PK_NSEC;
+
+	if (ns < 0) {
+		ns += PK_NSEC;
+		s--;
+	}
+	snprintf(out, n, "%s %lld %lld\n", name, (long long)s, (long long)ns);
+}
+
+/* Children of this process will find the clocks of the dump. */
+static bool new_time_ns(const struct pk_host *h)
+{
+	char text[160], boot[80];
+
+	offset_text("monotonic", CLOCK_MONOTONIC, h->monotonic, text, sizeof(text));
+	offset_text("boottime", CLOCK_BOOTTIME, h->boottime, boot, sizeof(boot));
+	strcat(text, boot);
+	return unshare(CLONE_NEWTIME) == 0 && write_text("/proc/self/timens_offsets", text) == 0;
+}
+
+static pid_t fork_as(pid_t wanted)
+{
+	struct clone_args a = {.exit_signal = SIGCHLD};
+	const pid_t tid = wanted;
+
+	if (!wanted)
+		return (pid_t)syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
+	a.set_tid = (uint64_t)&tid;
+	a.set_tid_size = 1;
+	return (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+}
+
+/* Bring every descriptor to its number; move what is in the way. The channel may move too. */
+static void place_given(struct pk_restore *r)
+{
+	struct pk_given *g = r->target.given;
+	size_t n = r->target.n_given;
+
+	for (size_t i = 0; i < n; i++) {
+		if (g[i].fd == g[i].number) {
+			fcntl(g[i].fd, F_SETFD, 0);
+			continue;
+		}
+		for (size_t k = i + 1; k < n; k++)
+			if (g[k].fd == g[i].number)
+				g[k].fd = dup(g[k].fd);
+		if (r->channel == g[i].number)
+			r->channel = dup(r->channel);
+		if (dup2(g[i].fd, g[i].number) < 0)
+			die(r->channel, "cannot place a descriptor");
+		g[i].fd = g[i].number;
+	}
+}
+
+static bool is_given(const struct pk_restore *r, int fd)
+{
+	for (size_t i = 0; i < r->target.n_given; i++)
+		if (r->target.given[i].number == fd)
+			return true;
+	return fd == r->channel;
+}
+
+static void close_others(const struct pk_restore *r)
+{
+	int last = r->channel;
+
+	for (size_t i = 0; i < r->target.n_given; i++)
+		if (r->target.given[i].number > last)
+			last = r->target.given[i].number;
+	for (int fd = 0; fd <= last; fd++)
+		if (!is_given(r, fd))
+			close(fd);
+	syscall(SYS_close_range, last + 1, ~0u, 0);
+}
+
+/* Its own session or group, if it had one: then job control finds it as before. Else it joins ours.
+ */
+static void place_in_session(const struct pk_task *t)
+{
+	if (t->sid == t->pid)
+		setsid();
+	else if (t->pgid == t->pid)
+		setpgid(0, 0);
+}
+
+/* Become the program's own file, where that cannot be set later: see mm.c. */
+static void exec_program(const struct pk_restore *r)
+{
+	char path[64];
+	char *const argv[] = {(char *)"pckpt", NULL}, *const envp[] = {NULL};
+	char go;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d",
+		pk_target_given(&r->target, r->task->exe_file));
+	(void)!read(r->channel, &go, 1);
+	execve(r->task->exe_file ? path : r->task->exe, argv, envp);
+	_exit(125);
+}
+
+static _Noreturn void seed(struct pk_restore *r)
+{
+	struct rlimit lim;
+
+	prctl(PR_SET_NAME, "pckpt-seed");
+	prctl(PR_SET_DUMPABLE, 1);
+	prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY); /* Yama; EINVAL without it */
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0) {
+		lim.rlim_cur = lim.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &lim);
+	}
+	place_in_session(r->task);
+	place_given(r);
+	close_others(r);
+	say(r->channel, MSG_SEED, 0, "");
+	if (!r->target.may_set_exe) {
+		fcntl(r->channel, F_SETFD, FD_CLOEXEC);
+		exec_program(r);
+	}
+	close(r->channel);
+	for (;;)
+		pause();
+}
+
+/* Tell of every change of the program's state; reap whatever else is given to us. */
+static void reap(struct pk_restore *r, pid_t program)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL)) > 0) {
+		if (pid != program)
+			continue;
+		say(r->channel, MSG_STATUS, status, "");
+		if (WIFEXITED(status) || WIFSIGNALED(status))
+			_exit(0);
+	}
+}
+
+/*
+ * Until the program ends. SIGTERM tells that pckpt has ended, where no pid namespace sees to it
+ * that the program ends too.
+ */
+static _Noreturn void tend(struct pk_restore *r, pid_t program)
+{
+	sigset_t all, set;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	for (;;) {
+		reap(r, program);
+		if (sigwaitinfo(&set, NULL) != SIGTERM)
+			continue;
+		kill(program, SIGKILL);
+		_exit(0);
+	}
+}
+
+static _Noreturn void start_program(struct pk_restore *r, bool with_number)
+{
+	pid_t pid = fork_as(with_number ? r->task->pid : 0);
+
+	if (pid == 0)
+		seed(r);
+	if (pid < 0)
+		die(r->channel, "cannot create the process with its original number");
+	for (size_t i = 0; i < r->target.n_given; i++)
+		close(r->target.given[i].fd);
+	tend(r, pid);
+}
+
+static _Noreturn void stand_in_parent(struct pk_restore *r)
+{
+	prctl(PR_SET_NAME, "pckpt-parent");
+	start_program(r, true);
+}
+
+static bool wants_parent(const struct pk_restore *r)
+{
+	const struct pk_task *t = r->task;
+
+	return r->target.pids == PK_PID_NS && t->ppid > 1 && t->ppid != t->pid;
+}
+
+static _Noreturn void init(struct pk_restore *r, pid_t parent)
+{
+	bool ns = r->target.pids == PK_PID_NS;
+	pid_t pid;
+
+	prctl(PR_SET_NAME, "pckpt-init");
+	for (int i = 1; i < 32; i++)
+		signal(i, SIG_DFL);
+	if (!r->o->detach)
+		prctl(PR_SET_PDEATHSIG, ns ? SIGKILL : SIGTERM);
+	/* In a new pid namespace the parent's number is 0, dead or alive; pipes do not lie. */
+	if (!ns && !r->o->detach && getppid() != parent)
+		_exit(125);
+	if (r->target.user_ns)
+		map_ids(r);
+	if (!new_time_ns(r->host))
+		say(r->channel, MSG_NO_TIME_NS, 0, "");
+	if (ns)
+		mount_proc();
+	else
+		prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (!wants_parent(r))
+		start_program(r, r->target.pids != PK_PID_ANY);
+	pid = fork_as(r->task->ppid);
+	if (pid == 0)
+		stand_in_parent(r);
+	if (pid < 0)
+		die(r->channel, "cannot create a stand-in for the program's parent");
+	while (waitpid(pid, NULL, __WALL) != pid)
+		;
+	_exit(0);
+}
+
+static pid_t start_init(struct pk_restore *r)
+{
+	unsigned long flags = SIGCHLD;
+	pid_t parent = getpid(), pid;
+
+	if (r->target.pids == PK_PID_NS)
+		flags |= CLONE_NEWPID | CLONE_NEWNS;
+	if (r->target.user_ns)
+		flags |= CLONE_NEWUSER;
+	pid = (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);
+	if (pid == 0)
+		init(r, parent);
+	return pid;
+}
+
+/* One message, with the sender's number as we see it. 1, or 0 when nobody is left to send. */
+static int receive(int channel, struct message *m, pid_t *sender)
+{
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(struct ucred))];
+	} control;
+	struct iovec iov = {m, sizeof(*m)};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *c;
+	ssize_t n;
+
+	while ((n = recvmsg(channel, &msg, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+		;
+	if (n != (ssize_t)sizeof(*m))
+		return 0;
+	c = CMSG_FIRSTHDR(&msg);
+	if (c && c->cmsg_type == SCM_CREDENTIALS && sender)
+		*sender = ((struct ucred *)CMSG_DATA(c))->pid;
+	return 1;
+}
+
+static int wait_seed(struct pk_restore *r, struct pk_error *err)
+{
+	struct message m;
+
+	r->time_ns = true;
+	while (receive(r->channel, &m, &r->seed)) {
+		if (m.type == MSG_SEED)
+			return 0;
+		if (m.type == MSG_NO_TIME_NS)
+			r->time_ns = false;
+		if (m.type != MSG_FAILED)
+			continue;
+		errno = m.sys_errno;
+		pk_fail_errno(err, "%s", m.what);
+		return pk_try(err, "pckpt restore --pid=any needs no namespaces");
+	}
+	pk_fail(err, PK_E_ERROR, "the new process");
+	return pk_why(err, "it ended before it was ready");
+}
+
+int pk_spawn(struct pk_restore *r, struct pk_error *err)
+{
+	int pair[2], on = 1, e;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+		setsockopt(pair[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) < 0)
+		return pk_fail_errno(err, "socket");
+	/* The child finds its end under the same name. */
+	r->channel = pair[1];
+	fflush(NULL);
+	r->init = start_init(r);
+	r->channel = pair[0];
+	close(pair[1]);
+	if (r->init < 0) {
+		pk_fail_errno(err, "cannot create the process");
+		return pk_try(err, "pckpt restore --pid=any needs no namespaces");
+	}
+	e = wait_seed(r, err);
+	if (e == 0 && !r->time_ns)
+		pk_log(PK_LOG_WARN,
+			"no time namespace here: CLOCK_MONOTONIC does not continue from the dump's "
+			"value, and waits for a moment on it end at another time");
+	return e;
+}
+
+void pk_spawn_undo(struct pk_restore *r)
+{
+	if (r->seed > 0 && r->init > 0)
+		kill(r->seed, SIGKILL);
+	if (r->init > 0) {
+		kill(r->init, SIGKILL);
+		waitpid(r->init, NULL, __WALL);
+	}
+	r->init = r->seed = 0;
+}
+
+int pk_spawn_read_status(struct pk_restore *r, int *ret_status)
+{
+	struct message m;
+
+	while (receive(r->channel, &m, NULL)) {
+		if (m.type != MSG_STATUS)
+			continue;
+		*ret_status = m.status;
+		return 1;
+	}
+	return 0;
+}

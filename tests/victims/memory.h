@@ -129,6 +129,14 @@ static inline void expect_same_mapping(const struct mapping *want, const void *p
 	expect((long)want->end, (long)m.end, "%s: end", what);
 }
 
+/* What /proc says of a file without a name; which name it once had does not matter. */
+static inline void expect_deleted(const char *path, const char *what)
+{
+	const char *end = strrchr(path, '(');
+
+	expect_text("(deleted)", end ? end : path, "%s: end of the path in /proc", what);
+}
+
 static sigjmp_buf touch_fault;
 
 static inline void touch_handler(int sig)

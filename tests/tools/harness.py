@@ -173,13 +173,16 @@ class Run:
     @contextlib.contextmanager
     def unless_done(self):
         """What goes wrong with a program that has nothing left to do, and may be ending, does not
-        count."""
+        count. If it is gone too early, that is told."""
         try:
             yield
-        except (Failure, OSError):
+        except (Failure, OSError) as problem:
             if self.out.read_bytes() == self.program.result.out:
                 raise TooLate from None
-            raise
+            code = self.process.poll()
+            ended = "" if code is None else f"; the program has ended, with {code}: " \
+                + self.err.read_text(errors="replace")
+            raise Failure(f"{problem}{ended}") from problem
 
 
 def compare(got, expected):

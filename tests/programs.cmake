@@ -94,12 +94,12 @@ foreach(name threads alloc vdso avx512 amx static-musl openmp exceptions fortran
   pk_program_tests(${name})
 endforeach()
 
-# Programs whose mappings and descriptors stay the same while they run.
+# Programs whose mappings and descriptors stay the same while they run, long enough for three dumps.
 foreach(who user root)
   add_test(NAME kill.dump.${who}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tools/killtest --as ${who} --pckpt $<TARGET_FILE:pckpt>
-            --scale 2 "${programs_dir}/counter 12 0.1" ${programs_dir}/threads ${programs_dir}/vdso
-            ${programs_dir}/avx512 ${programs_dir}/fortran)
+            "${programs_dir}/counter 20 0.1" "${programs_dir}/threads 640" "${programs_dir}/vdso 100"
+            "${programs_dir}/avx512 60" "${programs_dir}/fortran 80")
   set_tests_properties(kill.dump.${who} PROPERTIES
     LABELS programs TIMEOUT 3600 SKIP_RETURN_CODE 77)
 endforeach()

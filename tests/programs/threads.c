@@ -55,7 +55,7 @@ int main(int argc, char **argv)
 {
 	static pthread_t threads[THREADS];
 	pthread_attr_t attr;
-	uint64_t hash;
+	int code;
 
 	rounds = steps(argc, argv, ROUNDS);
 	pthread_attr_init(&attr);
@@ -66,8 +66,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < THREADS; i++)
 		expect(pthread_create(&threads[i], &attr, member, (void *)(uintptr_t)i) == 0,
 			"could not create a thread");
-	hash = watch(0);
+	code = result(watch(0));
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	return result(hash);
+	return code;
 }

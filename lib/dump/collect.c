@@ -138,10 +138,8 @@ static int fill_thread(struct pk_dump *d, const struct pk_tracee *t, const struc
 	th->sigmask = t->sigmask;
 	th->xcomp_perm = pk_script_ret(s, OP_PERM) == 0 ? own->perm : 0;
 	get_user_dispatch(t, th);
-	r = set_xstate(th, xstate, n, err);
-	if (r < 0)
-		return r;
-	return pk_waits_record(&d->waits, d->src.procfd, t, d->host->monotonic, th, err);
+	pk_waits_record(&d->waits, t, th);
+	return set_xstate(th, xstate, n, err);
 }
 
 static int collect_thread(struct pk_dump *d, size_t i, struct parts *p, struct pk_error *err)
@@ -180,26 +178,45 @@ static int collect_threads(struct pk_dump *d, struct parts *p, struct pk_error *
 	return r;
 }
 
-/* The clocks as the program sees them: it may live in a time namespace. */
+/*
+ * The clocks as the program sees them: it may live in a time namespace. Asked next to the timers,
+ * so that all times are of one moment, the one from which they go on.
+ */
 static const clockid_t clocks[3] = {CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME};
 
-static int collect_clocks(struct pk_dump *d, struct pk_error *err)
+static void ask_clocks(struct pk_script *s)
 {
-	int64_t *to[3] = {&d->host->realtime, &d->host->monotonic, &d->host->boottime};
-	struct pk_script s = {0};
-	size_t at = pk_script_data(&s, NULL, sizeof(struct timespec) * 3);
-	int r;
+	size_t at = pk_script_data(s, NULL, sizeof(struct timespec) * 3);
 
 	for (size_t i = 0; i < 3; i++)
-		pk_script_call(&s, &(struct pk_call){.nr = SYS_clock_gettime,
-					   .a = {pk_num((uint64_t)clocks[i]),
-						   pk_addr(at + i * sizeof(struct timespec))},
-					   .check = PK_CHECK_OK});
-	r = pk_source_run(&d->src, &s, err);
-	for (size_t i = 0; i < 3 && r == 0; i++)
-		*to[i] = pk_ns((const struct timespec *)pk_script_at(&s, at) + i);
-	pk_script_free(&s);
-	return r;
+		pk_script_call(s, &(struct pk_call){.nr = SYS_clock_gettime,
+					  .a = {pk_num((uint64_t)clocks[i]),
+						  pk_addr(at + i * sizeof(struct timespec))},
+					  .check = PK_CHECK_OK});
+}
+
+/* What was left of a wait when its thread was stopped is less by then; never too little. */
+static void adjust_waits(struct pk_dump *d, int64_t asked_at)
+{
+	int64_t since = asked_at - d->stopped_at;
+	struct pk_obj *o = NULL;
+
+	while ((o = pk_model_next(&d->model, o, &pk_thread_type, d->src.task))) {
+		struct pk_thread *th = o->data;
+
+		if (th->wait_nr < 0 || th->wait_left < 0)
+			continue;
+		th->wait_left = th->wait_left > since ? th->wait_left - since : 0;
+		th->wait_end = d->host->monotonic + th->wait_left;
+	}
+}
+
+static void take_clocks(struct pk_dump *d, const struct pk_script *s)
+{
+	int64_t *to[3] = {&d->host->realtime, &d->host->monotonic, &d->host->boottime};
+
+	for (size_t i = 0; i < 3; i++)
+		*to[i] = pk_ns((const struct timespec *)pk_script_at(s, 0) + i);
 }
 
 /* The CPUs of the job: what we may use, and what any of its threads may. */
@@ -298,31 +315,49 @@ static int collect_task(struct pk_dump *d, struct pk_error *err)
 	return r < 0 ? r : collect_exe(d, t, err);
 }
 
-static int collect_attributes(struct pk_dump *d, struct parts *p, struct pk_error *err)
+/* Asked before the threads, whose time it would take; looked at after them, whose numbers it needs.
+ */
+static int ask_attributes(
+	struct pk_dump *d, struct parts *p, struct pk_view *v, struct pk_error *err)
 {
-	struct pk_view v = {.src = &d->src, .thread = d->freeze.v[0], .owner = d->src.task};
 	int r;
 
-	pk_script_clear(&p->script);
-	ask_level(p, &v, PK_LV_TASK);
+	ask_clocks(&p->script);
+	ask_level(p, v, PK_LV_TASK);
 	r = pk_source_run(&d->src, &p->script, err);
-	return r < 0 ? r : collect_level(d, p, &v, PK_LV_TASK, err);
+	if (r == 0)
+		take_clocks(d, &p->script);
+	return r;
+}
+
+static int collect_all(
+	struct pk_dump *d, struct parts *task, struct parts *thread, struct pk_error *err)
+{
+	struct pk_view v = {.src = &d->src, .thread = d->freeze.v[0]};
+	int64_t asked_at;
+	int r = ask_attributes(d, task, &v, err);
+
+	asked_at = pk_now();
+	if (r == 0)
+		r = collect_task(d, err);
+	if (r == 0)
+		r = collect_threads(d, thread, err);
+	v.owner = d->src.task;
+	if (r == 0)
+		r = collect_level(d, task, &v, PK_LV_TASK, err);
+	adjust_waits(d, asked_at);
+	return r;
 }
 
 int pk_collect(struct pk_dump *d, struct pk_error *err)
 {
-	struct parts p = {0};
+	struct parts task = {0}, thread = {0};
 	int r = collect_host(d, err);
 
 	if (r == 0)
-		r = collect_clocks(d, err);
-	if (r == 0)
-		r = collect_task(d, err);
-	if (r == 0)
-		r = collect_threads(d, &p, err);
-	if (r == 0)
-		r = collect_attributes(d, &p, err);
-	pk_script_free(&p.script);
+		r = collect_all(d, &task, &thread, err);
+	pk_script_free(&task.script);
+	pk_script_free(&thread.script);
 	if (r == 0)
 		r = pk_collect_maps(d, err);
 	return r < 0 ? r : pk_collect_fds(d, err);

@@ -78,9 +78,10 @@ static int add_guards(
 static int save_private(
 	struct pk_dump *d, struct pk_vma *vma, const struct pk_map *m, struct pk_error *err)
 {
-	if (vma->shared || vma->flags & PK_VM(dp) || !(m->anon || m->swap || m->rss))
-		return 0;
-	if (vma->backing && !m->anon && !m->swap && !(vma->flags & PK_VM(ht)))
+	/* smaps counts huge pages of hugetlbfs apart: then the page map has to tell. */
+	bool own_pages = m->anon || m->swap || m->vmflags & PK_VM(ht);
+
+	if (vma->shared || vma->flags & PK_VM(dp) || !own_pages)
 		return 0;
 	vma->stored = 1;
 	return pk_contents_add(&d->contents,

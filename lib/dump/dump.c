@@ -91,6 +91,9 @@ static int freeze(struct pk_dump *d, struct pk_error *err)
 	if (r == -PK_E_TEMPFAIL && !pk_deadline_cancelled(&d->deadline))
 		pk_dump_explain_stuck(d, err);
 	if (r == 0)
+		r = pk_waits_stopped(&d->waits, d->src.procfd, &d->freeze, err);
+	d->stopped_at = pk_now();
+	if (r == 0)
 		r = check_threads(d, err);
 	for (size_t i = 0; i < d->freeze.n && r == 0; i++) {
 		struct pk_rseq rs;
@@ -99,7 +102,7 @@ static int freeze(struct pk_dump *d, struct pk_error *err)
 		if (r == 0)
 			r = pk_rseq_abort(d->freeze.v[i], &rs, err);
 	}
-	return r < 0 ? r : pk_waits_hide_stop(&d->waits, d->src.procfd, &d->freeze, err);
+	return r;
 }
 
 /* Signals without a handler that are ignored by default: they announce the end of a script. */

@@ -27,7 +27,7 @@ struct pk_dump {
 	struct pk_store store;
 	struct pk_pages_writer *writer[PK_MAX_WORKERS];
 	unsigned n_workers;
-	int64_t frozen_at;
+	int64_t frozen_at, stopped_at; /* pk_now(): first thread asked to stop, all stopped */
 };
 
 /* dump.c: time is up, or a signal came. */

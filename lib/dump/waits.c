@@ -26,6 +26,7 @@ struct pk_wait_note {
 	uint64_t arg[6], sp, ip;
 	struct pk_sched sched;
 	uint32_t cpu;
+	int64_t slept; /* ns, once it is stopped; 0 if that cannot be told */
 };
 
 /* How a timed call takes its timeout. */
@@ -34,34 +35,33 @@ enum timeout_form { NO_TIMEOUT, MILLISECONDS, TIMESPEC };
 struct timed_call {
 	int64_t nr;
 	enum timeout_form form;
-	unsigned arg;     /* that holds it */
-	int left_arg;     /* to which the kernel writes the time left when interrupted; -1: none */
-	bool hide;        /* returns EINTR because of our stop */
-	bool rewrite_arg; /* hide: the timeout is a register that can be shortened */
+	unsigned arg; /* that holds it */
+	int left_arg; /* to which the kernel writes the time left when interrupted; -1: none */
+	bool hide;    /* returns EINTR because of our stop */
 };
 
 static const struct timed_call calls[] = {
-	{SYS_nanosleep, TIMESPEC, 0, 1, false, false},
-	{SYS_clock_nanosleep, TIMESPEC, 2, 3, false, false},
-	{SYS_poll, MILLISECONDS, 2, -1, false, false},
-	{SYS_futex, TIMESPEC, 3, -1, false, false},
-	{SYS_epoll_wait, MILLISECONDS, 3, -1, true, true},
-	{SYS_epoll_pwait, MILLISECONDS, 3, -1, true, true},
-	{441 /* epoll_pwait2 */, TIMESPEC, 3, -1, true, false},
-	{SYS_rt_sigtimedwait, TIMESPEC, 2, -1, true, false},
-	{SYS_semop, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_semtimedop, TIMESPEC, 3, -1, true, false},
-	{SYS_io_getevents, TIMESPEC, 4, -1, true, false},
-	{SYS_accept, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_accept4, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_recvfrom, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_recvmsg, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_sendto, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_sendmsg, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_read, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_write, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_readv, NO_TIMEOUT, 0, -1, true, false},
-	{SYS_writev, NO_TIMEOUT, 0, -1, true, false},
+	{SYS_nanosleep, TIMESPEC, 0, 1, false},
+	{SYS_clock_nanosleep, TIMESPEC, 2, 3, false},
+	{SYS_poll, MILLISECONDS, 2, -1, false},
+	{SYS_futex, TIMESPEC, 3, -1, false},
+	{SYS_epoll_wait, MILLISECONDS, 3, -1, true},
+	{SYS_epoll_pwait, MILLISECONDS, 3, -1, true},
+	{441 /* epoll_pwait2 */, TIMESPEC, 3, -1, true},
+	{SYS_rt_sigtimedwait, TIMESPEC, 2, -1, true},
+	{SYS_semop, NO_TIMEOUT, 0, -1, true},
+	{SYS_semtimedop, TIMESPEC, 3, -1, true},
+	{SYS_io_getevents, TIMESPEC, 4, -1, true},
+	{SYS_accept, NO_TIMEOUT, 0, -1, true},
+	{SYS_accept4, NO_TIMEOUT, 0, -1, true},
+	{SYS_recvfrom, NO_TIMEOUT, 0, -1, true},
+	{SYS_recvmsg, NO_TIMEOUT, 0, -1, true},
+	{SYS_sendto, NO_TIMEOUT, 0, -1, true},
+	{SYS_sendmsg, NO_TIMEOUT, 0, -1, true},
+	{SYS_read, NO_TIMEOUT, 0, -1, true},
+	{SYS_write, NO_TIMEOUT, 0, -1, true},
+	{SYS_readv, NO_TIMEOUT, 0, -1, true},
+	{SYS_writev, NO_TIMEOUT, 0, -1, true},
 };
 
 static const struct timed_call *call_of(int64_t nr)
@@ -200,15 +200,13 @@ static int64_t across_cpus(const struct pk_wait_note *n, const struct pk_sched *
 	       PK_MSEC;
 }
 
-/* How long the thread had slept when it was stopped; 0 if that cannot be told. */
-static int64_t slept(const struct pk_waits *w, int procfd, const struct pk_tracee *t)
+static int64_t measure(const struct pk_wait_note *n, int procfd)
 {
-	const struct pk_wait_note *n = note_of(w, t);
 	struct pk_sched now;
 	uint32_t cpu;
 	int64_t ns;
 
-	if (!n || read_sched(procfd, t->tid, &now) < 0 || read_cpu(procfd, t->tid, &cpu) < 0)
+	if (read_sched(procfd, n->tid, &now) < 0 || read_cpu(procfd, n->tid, &cpu) < 0)
 		return 0;
 	/* One switch: from its sleep into our stop. More: it has done something else since. */
 	if (now.switches != n->sched.switches + 1)
@@ -218,6 +216,13 @@ static int64_t slept(const struct pk_waits *w, int procfd, const struct pk_trace
 	else
 		ns = across_cpus(n, &now, cpu);
 	return ns > 0 ? ns : 0;
+}
+
+static int64_t slept(const struct pk_waits *w, const struct pk_tracee *t)
+{
+	const struct pk_wait_note *n = note_of(w, t);
+
+	return n ? n->slept : 0;
 }
 
 /* The timeout that the call was made with, ns; -1 if it has none or cannot be read. */
@@ -284,45 +289,59 @@ static bool signal_pending(const struct pk_tracee *t)
 	return false;
 }
 
-static int hide_stop(
-	const struct pk_waits *w, int procfd, struct pk_tracee *t, struct pk_error *err)
+/*
+ * A shorter timeout for a call that takes it by address. The program's own may be constant; below
+ * the stack pointer and the red zone nothing lives, and the kernel copies the timeout as soon as
+ * the call is made.
+ */
+static bool put_timespec(const struct pk_tracee *t, int64_t left, uint64_t *ret_at)
+{
+	struct timespec ts = pk_timespec(left);
+
+	*ret_at = (pk_regs_sp(&t->regs) - 256) & ~UINT64_C(15);
+	return pk_mem_write(t->pid, *ret_at, &ts, sizeof(ts), NULL) == 0;
+}
+
+static int hide_stop(const struct pk_waits *w, struct pk_tracee *t, struct pk_error *err)
 {
 	const struct timed_call *c = call_of(pk_regs_nr(&t->regs));
 	int64_t timeout, left;
+	uint64_t at;
 
 	if (!c || !c->hide || signal_pending(t))
 		return 0;
 	timeout = timeout_of(c, t);
-	if (c->rewrite_arg && timeout > 0) {
-		left = timeout - slept(w, procfd, t);
-		left = left > 0 ? (left + PK_MSEC - 1) / PK_MSEC : 0;
-		pk_regs_set_arg(&t->regs, c->arg, (uint64_t)left);
-	}
+	left = timeout - slept(w, t);
+	if (left < 0)
+		left = 0;
+	if (timeout > 0 && c->form == MILLISECONDS)
+		pk_regs_set_arg(&t->regs, c->arg, (uint64_t)((left + PK_MSEC - 1) / PK_MSEC));
+	else if (timeout > 0 && left < timeout && put_timespec(t, left, &at))
+		pk_regs_set_arg(&t->regs, c->arg, at);
 	pk_regs_rewind(&t->regs, (uint64_t)c->nr);
 	return pk_tracee_write_regs(t, err);
 }
 
-int pk_waits_hide_stop(
-	const struct pk_waits *w, int procfd, struct pk_freeze *f, struct pk_error *err)
+int pk_waits_stopped(struct pk_waits *w, int procfd, struct pk_freeze *f, struct pk_error *err)
 {
 	int r = 0;
 
+	for (size_t i = 0; i < w->n; i++)
+		w->v[i].slept = measure(&w->v[i], procfd);
 	for (size_t i = 0; i < f->n && r == 0; i++)
 		if (pk_regs_restart(&f->v[i]->regs) == PK_RESTART_EINTR)
-			r = hide_stop(w, procfd, f->v[i], err);
+			r = hide_stop(w, f->v[i], err);
 	return r;
 }
 
-int pk_waits_record(const struct pk_waits *w, int procfd, const struct pk_tracee *t, int64_t now,
-	struct pk_thread *ret, struct pk_error *err)
+void pk_waits_record(const struct pk_waits *w, const struct pk_tracee *t, struct pk_thread *ret)
 {
 	const struct timed_call *c;
 	int64_t timeout;
 
-	(void)err;
 	ret->wait_nr = -1;
 	if (pk_regs_restart(&t->regs) != PK_RESTART_BLOCK)
-		return 0;
+		return;
 	ret->wait_nr = (int32_t)real_nr(t);
 	ret->wait_left = -1;
 	if (ret->wait_nr < 0) {
@@ -330,19 +349,16 @@ int pk_waits_record(const struct pk_waits *w, int procfd, const struct pk_tracee
 			"thread %d: a timed call that was interrupted before; after a restore it "
 			"returns EINTR",
 			t->tid);
-		return 0;
+		return;
 	}
 	c = call_of(ret->wait_nr);
 	if (!c || absolute(ret->wait_nr, t))
-		return 0;
+		return;
 	ret->wait_left = left_in_memory(c, t);
 	timeout = timeout_of(c, t);
 	if (ret->wait_left < 0 && timeout >= 0) {
-		ret->wait_left = timeout - slept(w, procfd, t);
+		ret->wait_left = timeout - slept(w, t);
 		if (ret->wait_left < 0)
 			ret->wait_left = 0;
 	}
-	if (ret->wait_left >= 0)
-		ret->wait_end = now + ret->wait_left;
-	return 0;
 }

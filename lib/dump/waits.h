@@ -31,14 +31,14 @@ struct pk_waits {
  * time. */
 void pk_waits_note(struct pk_waits *w, int procfd);
 
-/* Right after the freeze: send those back that saw EINTR because of us; with the time left. */
-int pk_waits_hide_stop(
-	const struct pk_waits *w, int procfd, struct pk_freeze *f, struct pk_error *err);
-
-/* Fill wait_nr, wait_left of the record of a stopped thread. `now` is the program's monotonic time.
+/*
+ * Right after the freeze, before anything else is done to the threads: find how long they had
+ * slept, and send those back that saw EINTR because of us, with the time left.
  */
-int pk_waits_record(const struct pk_waits *w, int procfd, const struct pk_tracee *t, int64_t now,
-	struct pk_thread *ret, struct pk_error *err);
+int pk_waits_stopped(struct pk_waits *w, int procfd, struct pk_freeze *f, struct pk_error *err);
+
+/* Fill wait_nr and wait_left (at the moment of the freeze) of the record of a stopped thread. */
+void pk_waits_record(const struct pk_waits *w, const struct pk_tracee *t, struct pk_thread *ret);
 
 void pk_waits_free(struct pk_waits *w);
 

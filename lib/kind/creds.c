@@ -13,6 +13,7 @@
 #include "kind/kind.h"
 
 enum { LAST_CAP = 63 };
+#define KEEP_CAPS (1u << 4) /* SECBIT_KEEP_CAPS, which has a prctl of its own */
 
 struct creds {
 	uint32_t uid[4], gid[4]; /* real, effective, saved, file system */
@@ -156,10 +157,11 @@ static void plan_thread(struct pk_plan *p, uint32_t thread, const struct creds *
 	uint64_t bounding = t->user_ns ? ~UINT64_C(0) >> (63 - LAST_CAP) : t->bounding;
 
 	plan_bounding(p, thread, c, bounding & t->known_caps);
-	if (c->securebits)
+	if (c->securebits & ~KEEP_CAPS)
 		pk_plan_try(p, PK_PH_LAST, thread,
 			&(struct pk_call){.nr = SYS_prctl,
-				.a = {pk_num(PR_SET_SECUREBITS), pk_num(c->securebits)}},
+				.a = {pk_num(PR_SET_SECUREBITS),
+					pk_num(c->securebits & ~KEEP_CAPS)}},
 			"securebits 0x%x could not be set", c->securebits);
 	if (!t->user_ns && t->caps >> 6 & 1 && t->caps >> 7 & 1)
 		plan_ids(p, thread, c);
@@ -167,6 +169,8 @@ static void plan_thread(struct pk_plan *p, uint32_t thread, const struct creds *
 		call(p, thread, SYS_prctl, PR_SET_NO_NEW_PRIVS, 1, 0);
 	if (t->user_ns || t->caps)
 		plan_caps(p, thread, c, allowed_caps(t, c));
+	if (c->securebits & KEEP_CAPS)
+		call(p, thread, SYS_prctl, PR_SET_KEEPCAPS, 1, 0);
 }
 
 static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)

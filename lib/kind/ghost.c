@@ -268,27 +268,18 @@ static int make(const struct ghost *g, struct pk_error *err)
 	return pk_try(err, "make its directory writable, or set TMPDIR");
 }
 
-/*
- * The new process gets a descriptor for reading only, through which it can open others: a program
- * file that somebody has open for writing cannot become its /proc/PID/exe.
+static int make_it(const void *ghost, struct pk_error *err)
+{
+	return make(ghost, err);
+}
+
+/* Made by the new process, in its own mount namespace: what is linked later must not cross mounts.
  */
 static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct ghost *g = o->data;
-	PK_CLOSE int fd = make(g, err);
-	char name[32];
-	int give, r;
 
-	if (fd < 0)
-		return fd;
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-	give = open(name, O_RDONLY | O_CLOEXEC);
-	if (give < 0)
-		return pk_fail_errno(err, "unlinked file %s", g->path);
-	r = pk_target_give(t, o->id, give, err);
-	if (r < 0 || !g->size)
-		return r;
-	return pk_target_local(t, o->id, fd, g->size, err);
+	return pk_target_give_made(t, o->id, make_it, g, g->size, err);
 }
 
 static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "kind/kind.h"
 
@@ -39,6 +40,23 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	return 0;
 }
 
+/*
+ * Arming a timer of CPU time, the kernel adds a tick to what it is given (set_cpu_itimer): take
+ * that off, or each restore would make the timer a tick later.
+ */
+static void take_tick_off(struct timeval *v)
+{
+	struct timespec tick = {0};
+	int64_t us;
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
+	us = v->tv_sec * INT64_C(1000000) + v->tv_usec - tick.tv_nsec / 1000;
+	if (us < 1)
+		us = 1;
+	v->tv_sec = us / 1000000;
+	v->tv_usec = us % 1000000;
+}
+
 static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct itimers *t = o->data;
@@ -52,6 +70,8 @@ static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 		if (!timer.it_value.tv_sec && !timer.it_value.tv_usec &&
 			(timer.it_interval.tv_sec || timer.it_interval.tv_usec))
 			timer.it_value.tv_usec = 1;
+		else if (i != ITIMER_REAL && (timer.it_value.tv_sec || timer.it_value.tv_usec))
+			take_tick_off(&timer.it_value);
 		pk_script_call(s,
 			&(struct pk_call){
 				.nr = SYS_setitimer,

@@ -29,11 +29,28 @@ int pk_target_give(struct pk_target *t, uint32_t obj, int fd, struct pk_error *e
 	void *v = pk_array_more(t->given, t->n_given, sizeof(*t->given));
 
 	if (!v) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return pk_fail_errno(err, "list of descriptors");
 	}
 	t->given = v;
 	t->given[t->n_given++] = (struct pk_given){.obj = obj, .fd = fd, .number = -1};
+	return 0;
+}
+
+int pk_target_give_made(struct pk_target *t, uint32_t obj,
+	int (*make)(const void *data, struct pk_error *err), const void *data, uint64_t size,
+	struct pk_error *err)
+{
+	struct pk_given *g;
+	int r = pk_target_give(t, obj, -1, err);
+
+	if (r < 0)
+		return r;
+	g = &t->given[t->n_given - 1];
+	g->make = make;
+	g->data = data;
+	g->size = size;
 	return 0;
 }
 
@@ -108,7 +125,8 @@ void pk_target_flush(struct pk_target *t)
 void pk_target_free(struct pk_target *t)
 {
 	for (size_t i = 0; i < t->n_given; i++)
-		close(t->given[i].fd);
+		if (t->given[i].fd >= 0)
+			close(t->given[i].fd);
 	free(t->given);
 	pk_target_flush(t);
 	free(t->new_id);

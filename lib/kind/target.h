@@ -41,8 +41,11 @@ struct pk_target {
 	/* Descriptors that the new process inherits, by record. */
 	struct pk_given {
 		uint32_t obj;
-		int fd;     /* in this process */
+		int fd;     /* in this process; -1 if the new one makes it */
 		int number; /* in the new one */
+		int (*make)(const void *data, struct pk_error *err);
+		const void *data;
+		uint64_t size;
 	} * given;
 	size_t n_given;
 	uint32_t low_fd; /* the lowest number that no descriptor of the job has */
@@ -79,6 +82,15 @@ void pk_target_flush(struct pk_target *t);
 
 /* Hand a descriptor to the new process; it stays open here until pk_target_free. */
 int pk_target_give(struct pk_target *t, uint32_t obj, int fd, struct pk_error *err);
+/*
+ * The same for a file that the new process makes itself, before it becomes the program: `make`
+ * returns it open for reading and writing. The new process keeps a descriptor for reading only,
+ * through which it can open others: a program file that is open for writing cannot become
+ * /proc/PID/exe. Its bytes come through pk_target_local.
+ */
+int pk_target_give_made(struct pk_target *t, uint32_t obj,
+	int (*make)(const void *data, struct pk_error *err), const void *data, uint64_t size,
+	struct pk_error *err);
 /* Its number in the new process, -1 if there is none. */
 int pk_target_given(const struct pk_target *t, uint32_t obj);
 

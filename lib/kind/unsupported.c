@@ -18,7 +18,6 @@ static const struct refusal refusals[] = {
 	{"socket:", "socket", "dump when the program has closed the connection"},
 	{"anon_inode:[io_uring]", "io_uring instance",
 		"switch io_uring off in the program or its library (UV_USE_IO_URING=0 for Node)"},
-	{"anon_inode:[eventpoll]", "epoll instance", "use a program that polls in another way"},
 	{"anon_inode:[eventfd]", "eventfd", "dump when the program has closed it"},
 	{"anon_inode:[timerfd]", "timerfd", "dump when the program has closed it"},
 	{"anon_inode:[signalfd]", "signalfd", "dump when the program has closed it"},

@@ -88,22 +88,28 @@ static uint32_t unused_signal(const struct pk_restore *r)
 	return 0;
 }
 
-/* Our own libc's rseq area is about to be unmapped under the kernel's feet. */
-static int forget_rseq(struct pk_restore *r, struct pk_error *err)
+/*
+ * What the seed still has of us: its end of the channel, unless execve(2) closed it, and the rseq
+ * area of our libc, which is about to be unmapped under the kernel's feet.
+ */
+static int forget_us(struct pk_restore *r, struct pk_error *err)
 {
 	enum { UNREGISTER = 1 };
 	struct pk_script s = {0};
 	struct pk_rseq rs;
 	int e = pk_rseq_get(r->thread[0], &rs, err);
 
-	if (e < 0 || !rs.address)
+	if (e < 0)
 		return e;
-	pk_script_call(&s, &(struct pk_call){
-				   .nr = SYS_rseq,
-				   .a = {pk_num(rs.address), pk_num(rs.size), pk_num(UNREGISTER),
-					   pk_num(rs.signature)},
-				   .check = PK_CHECK_OK,
-			   });
+	if (r->target.may_set_exe)
+		pk_script_call(&s, &(struct pk_call){.nr = SYS_close,
+					   .a = {pk_num((uint64_t)r->seed_channel)},
+					   .check = PK_CHECK_OK});
+	if (rs.address)
+		pk_script_call(&s, &(struct pk_call){.nr = SYS_rseq,
+					   .a = {pk_num(rs.address), pk_num(rs.size),
+						   pk_num(UNREGISTER), pk_num(rs.signature)},
+					   .check = PK_CHECK_OK});
 	e = pk_remote_run(&r->remote, r->thread[0], &s, NULL, err);
 	pk_script_free(&s);
 	return e;
@@ -121,7 +127,7 @@ static int open_area(struct pk_restore *r, struct pk_error *err)
 	r->remote.namer = pk_trace_name;
 	r->remote.trace = r->o->trace;
 	e = pk_remote_open(&r->remote, r->thread[0], r->stub_at, r->prog_size, err);
-	return e < 0 ? e : forget_rseq(r, err);
+	return e < 0 ? e : forget_us(r, err);
 }
 
 /* Ops that were only worth a try. */

@@ -38,6 +38,7 @@ static int build(struct pk_restore *r, struct pk_error *err)
 		e = pk_supervise_begin(r, err);
 	if (e == 0)
 		e = pk_tracer_run(pk_build, r, err);
+	pk_supervise_announce(r, e == 0);
 	if (e < 0)
 		pk_spawn_undo(r);
 	return e;

@@ -23,7 +23,8 @@ struct pk_restore {
 	bool time_ns; /* the new process's clocks continue */
 	pid_t init;   /* our child: the reaper of the new namespace, or the parent of the program */
 	int channel;  /* to it and to the program's parent */
-	pid_t seed;   /* the process that becomes the program, as seen from here */
+	int seed_channel; /* the seed's end of it, as it is numbered there */
+	pid_t seed;       /* the process that becomes the program, as seen from here */
 
 	/* while building, on the tracer's thread */
 	struct pk_tracee **thread; /* in the order of the records; the first is the seed */
@@ -73,6 +74,8 @@ void pk_threads_free(struct pk_restore *r);
  * written) until the program ends: its wait status.
  */
 int pk_supervise_begin(struct pk_restore *r, struct pk_error *err);
+/* The pid file gets its name, or goes. */
+void pk_supervise_announce(const struct pk_restore *r, bool running);
 int pk_supervise(struct pk_restore *r);
 /* Before the hand-over: fails if a signal came that means "stop". It is left for later. */
 int pk_supervise_interrupted(struct pk_error *err);

@@ -38,26 +38,60 @@
 #endif
 
 /* What the processes of the new tree say, over one socket that all of them have. */
-enum message_type { MSG_SEED, MSG_STATUS, MSG_NO_TIME_NS, MSG_FAILED };
+enum message_type { MSG_SEED, MSG_FILE, MSG_STATUS, MSG_NO_TIME_NS, MSG_FAILED };
 struct message {
 	enum message_type type;
-	int status;    /* MSG_STATUS: wait status of the program */
-	int sys_errno; /* MSG_FAILED */
-	char what[128];
+	/*
+	 * MSG_SEED: its number of the channel; MSG_STATUS: wait status of the program; MSG_FILE: a
+	 * record, the file comes along.
+	 */
+	int value;
+	struct pk_error err; /* MSG_FAILED */
 };
 
-static void say(int channel, enum message_type type, int status, const char *what)
+static void say(int channel, enum message_type type, int value)
 {
-	struct message m = {.type = type, .status = status, .sys_errno = errno};
+	struct message m = {.type = type, .value = value};
 
-	snprintf(m.what, sizeof(m.what), "%s", what);
 	(void)!send(channel, &m, sizeof(m), MSG_NOSIGNAL);
+}
+
+static _Noreturn void die_of(int channel, const struct pk_error *err)
+{
+	struct message m = {.type = MSG_FAILED, .err = *err};
+
+	(void)!send(channel, &m, sizeof(m), MSG_NOSIGNAL);
+	_exit(125);
 }
 
 static _Noreturn void die(int channel, const char *what)
 {
-	say(channel, MSG_FAILED, 0, what);
-	_exit(125);
+	struct pk_error err;
+
+	pk_fail_errno(&err, "%s", what);
+	pk_try(&err, "pckpt restore --pid=any needs no namespaces");
+	die_of(channel, &err);
+}
+
+/* A file and the record that it is made for. */
+static void send_file(int channel, uint32_t obj, int fd)
+{
+	struct message m = {.type = MSG_FILE, .value = (int)obj};
+	union {
+		struct cmsghdr h;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = {.h = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+	struct iovec iov = {&m, sizeof(m)};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+
+	memcpy(CMSG_DATA(&control.h), &fd, sizeof(fd));
+	if (sendmsg(channel, &msg, MSG_NOSIGNAL) < 0)
+		die(channel, "cannot hand over a carried file");
 }
 
 static int write_text(const char *file, const char *text)
@@ -140,6 +174,28 @@ static pid_t fork_as(pid_t wanted)
 	return (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 }
 
+static void make_given(struct pk_restore *r)
+{
+	for (size_t i = 0; i < r->target.n_given; i++) {
+		struct pk_given *g = &r->target.given[i];
+		struct pk_error err;
+		char name[32];
+		int fd;
+
+		if (!g->make)
+			continue;
+		fd = g->make(g->data, &err);
+		if (fd < 0)
+			die_of(r->channel, &err);
+		send_file(r->channel, g->obj, fd);
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		g->fd = open(name, O_RDONLY | O_CLOEXEC);
+		if (g->fd < 0)
+			die(r->channel, "cannot open a carried file");
+		close(fd);
+	}
+}
+
 /* Bring every descriptor to its number; move what is in the way. The channel may move too. */
 static void place_given(struct pk_restore *r)
 {
@@ -219,16 +275,16 @@ static _Noreturn void seed(struct pk_restore *r)
 		setrlimit(RLIMIT_NOFILE, &lim);
 	}
 	place_in_session(r->task);
+	make_given(r);
 	place_given(r);
 	close_others(r);
-	say(r->channel, MSG_SEED, 0, "");
+	say(r->channel, MSG_SEED, r->channel);
 	if (!r->target.may_set_exe) {
 		fcntl(r->channel, F_SETFD, FD_CLOEXEC);
 		exec_program(r);
 	}
-	close(r->channel);
 	for (;;)
-		pause();
+		pause(); /* the channel is closed for it: see build.c */
 }
 
 /* Tell of every change of the program's state; reap whatever else is given to us. */
@@ -240,7 +296,7 @@ static void reap(struct pk_restore *r, pid_t program)
 	while ((pid = waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED | __WALL)) > 0) {
 		if (pid != program)
 			continue;
-		say(r->channel, MSG_STATUS, status, "");
+		say(r->channel, MSG_STATUS, status);
 		if (WIFEXITED(status) || WIFSIGNALED(status))
 			_exit(0);
 	}
@@ -277,7 +333,8 @@ static _Noreturn void start_program(struct pk_restore *r, bool with_number)
 	if (pid < 0)
 		die(r->channel, "cannot create the process with its original number");
 	for (size_t i = 0; i < r->target.n_given; i++)
-		close(r->target.given[i].fd);
+		if (r->target.given[i].fd >= 0)
+			close(r->target.given[i].fd);
 	tend(r, pid);
 }
 
@@ -310,7 +367,7 @@ static _Noreturn void init(struct pk_restore *r, pid_t parent)
 	if (r->target.user_ns)
 		map_ids(r);
 	if (!new_time_ns(r->host))
-		say(r->channel, MSG_NO_TIME_NS, 0, "");
+		say(r->channel, MSG_NO_TIME_NS, 0);
 	if (ns)
 		mount_proc();
 	else
@@ -342,12 +399,15 @@ static pid_t start_init(struct pk_restore *r)
 	return pid;
 }
 
-/* One message, with the sender's number as we see it. 1, or 0 when nobody is left to send. */
-static int receive(int channel, struct message *m, pid_t *sender)
+/*
+ * One message, with the sender's number as we see it, and perhaps a file. 1, or 0 when nobody is
+ * left to send.
+ */
+static int receive(int channel, struct message *m, pid_t *sender, int *file)
 {
 	union {
 		struct cmsghdr h;
-		char room[CMSG_SPACE(sizeof(struct ucred))];
+		char room[CMSG_SPACE(sizeof(struct ucred)) + CMSG_SPACE(sizeof(int))];
 	} control;
 	struct iovec iov = {m, sizeof(*m)};
 	struct msghdr msg = {
@@ -363,28 +423,51 @@ static int receive(int channel, struct message *m, pid_t *sender)
 		;
 	if (n != (ssize_t)sizeof(*m))
 		return 0;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_type == SCM_CREDENTIALS && sender)
-		*sender = ((struct ucred *)CMSG_DATA(c))->pid;
+	for (c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		if (c->cmsg_type == SCM_CREDENTIALS)
+			*sender = ((struct ucred *)CMSG_DATA(c))->pid;
+		if (c->cmsg_type == SCM_RIGHTS)
+			memcpy(file, CMSG_DATA(c), sizeof(*file));
+	}
 	return 1;
+}
+
+static int take_file(struct pk_restore *r, uint32_t obj, int fd, struct pk_error *err)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < r->target.n_given && e == 0; i++) {
+		const struct pk_given *g = &r->target.given[i];
+
+		if (g->obj == obj && g->size)
+			e = pk_target_local(&r->target, obj, fd, g->size, err);
+	}
+	close(fd);
+	return e;
 }
 
 static int wait_seed(struct pk_restore *r, struct pk_error *err)
 {
 	struct message m;
+	int file, e = 0;
 
 	r->time_ns = true;
-	while (receive(r->channel, &m, &r->seed)) {
-		if (m.type == MSG_SEED)
+	while (e == 0 && receive(r->channel, &m, &r->seed, &file)) {
+		if (m.type == MSG_SEED) {
+			r->seed_channel = m.value;
 			return 0;
+		}
 		if (m.type == MSG_NO_TIME_NS)
 			r->time_ns = false;
-		if (m.type != MSG_FAILED)
-			continue;
-		errno = m.sys_errno;
-		pk_fail_errno(err, "%s", m.what);
-		return pk_try(err, "pckpt restore --pid=any needs no namespaces");
+		if (m.type == MSG_FILE)
+			e = take_file(r, (uint32_t)m.value, file, err);
+		if (m.type == MSG_FAILED) {
+			*err = m.err;
+			return -err->class;
+		}
 	}
+	if (e < 0)
+		return e;
 	pk_fail(err, PK_E_ERROR, "the new process");
 	return pk_why(err, "it ended before it was ready");
 }
@@ -428,11 +511,13 @@ void pk_spawn_undo(struct pk_restore *r)
 int pk_spawn_read_status(struct pk_restore *r, int *ret_status)
 {
 	struct message m;
+	pid_t sender;
+	int file;
 
-	while (receive(r->channel, &m, NULL)) {
+	while (receive(r->channel, &m, &sender, &file)) {
 		if (m.type != MSG_STATUS)
 			continue;
-		*ret_status = m.status;
+		*ret_status = m.value;
 		return 1;
 	}
 	return 0;

@@ -8,12 +8,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
+#include "base/log.h"
 #include "restore/restore_internal.h"
 
 /* Signals that are not ours to decide: the kernel's own for us, and what nobody can catch. */
@@ -92,16 +95,35 @@ static bool stops_us(const struct pk_restore *r, int status)
 	return WIFSTOPPED(status) && WSTOPSIG(status) == SIGTSTP && own_group(r);
 }
 
+/* Written under another name first: who waits for the file finds the program running. */
+static char *pidfile_draft(const struct pk_restore *r)
+{
+	return r->o->pidfile ? pk_asprintf("%s.%d", r->o->pidfile, getpid()) : NULL;
+}
+
 static int write_pidfile(const struct pk_restore *r, struct pk_error *err)
 {
+	PK_FREE char *draft = pidfile_draft(r);
 	PK_FCLOSE FILE *f = NULL;
 
 	if (!r->o->pidfile)
 		return 0;
-	f = fopen(r->o->pidfile, "we");
+	f = draft ? fopen(draft, "we") : NULL;
 	if (!f || fprintf(f, "%d\n", r->seed) < 0 || fflush(f) != 0)
 		return pk_fail_errno(err, "pid file %s", r->o->pidfile);
 	return 0;
+}
+
+void pk_supervise_announce(const struct pk_restore *r, bool running)
+{
+	PK_FREE char *draft = pidfile_draft(r);
+
+	if (!draft)
+		return;
+	if (!running)
+		unlink(draft);
+	else if (rename(draft, r->o->pidfile) < 0)
+		pk_log(PK_LOG_WARN, "pid file %s: %s", r->o->pidfile, strerror(errno));
 }
 
 static void name_after_program(const struct pk_restore *r)

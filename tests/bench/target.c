@@ -6,6 +6,7 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,7 +19,8 @@ enum { THREADS = 2 };
 
 static uint64_t *memory;
 static size_t runs;
-static _Atomic uint64_t longest, until;
+static uint64_t longest, until; /* what the spinning thread tells when it is asked */
+static atomic_int asked;
 
 /* The time of day: the only clock that a restored program has in common with the bench. */
 static uint64_t now(void)
@@ -31,19 +33,34 @@ static uint64_t now(void)
 
 static void *spin(void *arg)
 {
-	uint64_t last = now();
+	uint64_t gap = 0, end = 0, last = now();
 
 	(void)arg;
 	for (;;) {
 		uint64_t t = now();
 
-		if (t - last > atomic_load_explicit(&longest, memory_order_relaxed)) {
-			atomic_store(&until, t);
-			atomic_store(&longest, t - last);
+		if (t - last > gap) {
+			gap = t - last;
+			end = t;
 		}
 		last = t;
+		if (atomic_load_explicit(&asked, memory_order_relaxed) == 0)
+			continue;
+		longest = gap;
+		until = end;
+		if (atomic_fetch_sub(&asked, 1) == 1)
+			gap = 0;
 	}
 	return NULL;
+}
+
+/* Asks for two rounds: the first may have read the clock before a stop, and go on after it. */
+static void report(void)
+{
+	atomic_store(&asked, 2);
+	while (atomic_load(&asked))
+		sched_yield();
+	printf("%" PRIu64 " %" PRIu64 "\n", longest, until);
 }
 
 static void *fill(void *arg)
@@ -97,9 +114,7 @@ int main(int argc, char **argv)
 	pthread_create(&spinner, NULL, spin, NULL);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	puts("ready");
-	while (sigwait(&signals, &sig) == 0 && sig == SIGUSR1) {
-		printf("%" PRIu64 " %" PRIu64 "\n", atomic_load(&longest), atomic_load(&until));
-		atomic_store(&longest, 0);
-	}
+	while (sigwait(&signals, &sig) == 0 && sig == SIGUSR1)
+		report();
 	return check();
 }

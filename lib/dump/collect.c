@@ -138,7 +138,7 @@ static int fill_thread(struct pk_dump *d, const struct pk_tracee *t, const struc
 	th->sigmask = t->sigmask;
 	th->xcomp_perm = pk_script_ret(s, OP_PERM) == 0 ? own->perm : 0;
 	get_user_dispatch(t, th);
-	pk_waits_record(&d->waits, t, th);
+	pk_waits_record(&d->waits, t, d->stopped_mono, th);
 	return set_xstate(th, xstate, n, err);
 }
 
@@ -193,22 +193,6 @@ static void ask_clocks(struct pk_script *s)
 					  .a = {pk_num((uint64_t)clocks[i]),
 						  pk_addr(at + i * sizeof(struct timespec))},
 					  .check = PK_CHECK_OK});
-}
-
-/* What was left of a wait when its thread was stopped is less by then; never too little. */
-static void adjust_waits(struct pk_dump *d, int64_t asked_at)
-{
-	int64_t since = asked_at - d->stopped_at;
-	struct pk_obj *o = NULL;
-
-	while ((o = pk_model_next(&d->model, o, &pk_thread_type, d->src.task))) {
-		struct pk_thread *th = o->data;
-
-		if (th->wait_nr < 0 || th->wait_left < 0)
-			continue;
-		th->wait_left = th->wait_left > since ? th->wait_left - since : 0;
-		th->wait_end = d->host->monotonic + th->wait_left;
-	}
 }
 
 static void take_clocks(struct pk_dump *d, const struct pk_script *s)
@@ -327,6 +311,7 @@ static int ask_attributes(
 	r = pk_source_run(&d->src, &p->script, err);
 	if (r == 0)
 		take_clocks(d, &p->script);
+	d->stopped_mono = d->host->monotonic - (pk_now() - d->stopped_at);
 	return r;
 }
 
@@ -334,10 +319,8 @@ static int collect_all(
 	struct pk_dump *d, struct parts *task, struct parts *thread, struct pk_error *err)
 {
 	struct pk_view v = {.src = &d->src, .thread = d->freeze.v[0]};
-	int64_t asked_at;
 	int r = ask_attributes(d, task, &v, err);
 
-	asked_at = pk_now();
 	if (r == 0)
 		r = collect_task(d, err);
 	if (r == 0)
@@ -345,7 +328,6 @@ static int collect_all(
 	v.owner = d->src.task;
 	if (r == 0)
 		r = collect_level(d, task, &v, PK_LV_TASK, err);
-	adjust_waits(d, asked_at);
 	return r;
 }
 

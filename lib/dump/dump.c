@@ -83,7 +83,7 @@ static int freeze(struct pk_dump *d, struct pk_error *err)
 	d->freeze.deadline = d->deadline;
 	if (!d->deadline.at || limit < d->deadline.at)
 		d->freeze.deadline.at = limit;
-	pk_waits_note(&d->waits, d->src.procfd);
+	pk_waits_note(&d->waits, d->src.procfd, d->store.path);
 	d->frozen_at = pk_now();
 	r = pk_freeze_process(&d->freeze, d->src.pid, d->src.procfd, err);
 	if (r == -PK_E_NOPERM)

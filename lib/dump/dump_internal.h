@@ -28,6 +28,7 @@ struct pk_dump {
 	struct pk_pages_writer *writer[PK_MAX_WORKERS];
 	unsigned n_workers;
 	int64_t frozen_at, stopped_at; /* pk_now(): first thread asked to stop, all stopped */
+	int64_t stopped_mono;          /* the latter on the program's CLOCK_MONOTONIC */
 };
 
 /* dump.c: time is up, or a signal came. */

@@ -17,8 +17,16 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "image/store.h"
 #include "proc/status.h"
 #include "ptrace/mem.h"
+
+/* A wait that the last checkpoint of the same store recorded. */
+struct pk_wait_past {
+	uint64_t sp, ip;
+	int32_t nr;
+	int64_t end;
+};
 
 struct pk_wait_note {
 	pid_t tid;
@@ -75,6 +83,7 @@ static const struct timed_call *call_of(int64_t nr)
 void pk_waits_free(struct pk_waits *w)
 {
 	free(w->v);
+	free(w->past);
 	*w = (struct pk_waits){0};
 }
 
@@ -125,27 +134,67 @@ static bool worth_noting(const struct pk_wait_note *n)
 	return pk_nr_is_restart(n->nr) || (c && c->form != NO_TIMEOUT);
 }
 
-void pk_waits_note(struct pk_waits *w, int procfd)
+static void note_thread(struct pk_waits *w, int procfd, pid_t tid)
+{
+	struct pk_wait_note note = {.tid = tid};
+	void *v;
+
+	if (!read_call(procfd, tid, &note) || !worth_noting(&note) ||
+		read_sched(procfd, tid, &note.sched) < 0 || read_cpu(procfd, tid, &note.cpu) < 0)
+		return;
+	v = pk_array_more(w->v, w->n, sizeof(note));
+	if (!v)
+		return;
+	w->v = v;
+	w->v[w->n++] = note;
+}
+
+static void remember(struct pk_waits *w, const struct pk_thread *th)
+{
+	struct pk_regs regs;
+	void *v;
+
+	if (th->wait_nr < 0 || th->wait_end < 0 || th->regs.n != sizeof(regs.r))
+		return;
+	v = pk_array_more(w->past, w->n_past, sizeof(*w->past));
+	if (!v)
+		return;
+	memcpy(&regs.r, th->regs.p, sizeof(regs.r));
+	w->past = v;
+	w->past[w->n_past++] = (struct pk_wait_past){
+		pk_regs_sp(&regs), pk_regs_ip(&regs), th->wait_nr, th->wait_end};
+}
+
+/*
+ * A wait that a dump has interrupted before goes on in the kernel under the number of
+ * restart_syscall(2), and the scheduler counts from that dump. What was known then is in the store.
+ */
+static void read_past(struct pk_waits *w, const char *store)
+{
+	struct pk_image img = {.dirfd = -1};
+	const struct pk_obj *o = NULL;
+
+	if (pk_image_open(store, pk_kind_lookup, &img, NULL) < 0)
+		return;
+	while ((o = pk_model_next(&img.model, o, &pk_thread_type, PK_ANY_OWNER)))
+		remember(w, o->data);
+	pk_image_close(&img);
+}
+
+void pk_waits_note(struct pk_waits *w, int procfd, const char *store)
 {
 	PK_FREE uint32_t *tids = NULL;
+	bool restarted = false;
 	size_t n;
 
 	if (pk_list_numbers(procfd, "task", &tids, &n) < 0)
 		return;
-	for (size_t i = 0; i < n; i++) {
-		struct pk_wait_note note = {.tid = (pid_t)tids[i]};
-		void *v;
-
-		if (!read_call(procfd, note.tid, &note) || !worth_noting(&note) ||
-			read_sched(procfd, note.tid, &note.sched) < 0 ||
-			read_cpu(procfd, note.tid, &note.cpu) < 0)
-			continue;
-		v = pk_array_more(w->v, w->n, sizeof(note));
-		if (!v)
-			return;
-		w->v = v;
-		w->v[w->n++] = note;
-	}
+	for (size_t i = 0; i < n; i++)
+		note_thread(w, procfd, (pid_t)tids[i]);
+	for (size_t i = 0; i < w->n; i++)
+		restarted |= pk_nr_is_restart(w->v[i].nr);
+	if (restarted && store)
+		read_past(w, store);
 }
 
 static const struct pk_wait_note *note_of(const struct pk_waits *w, const struct pk_tracee *t)
@@ -334,16 +383,40 @@ int pk_waits_stopped(struct pk_waits *w, int procfd, struct pk_freeze *f, struct
 	return r;
 }
 
-void pk_waits_record(const struct pk_waits *w, const struct pk_tracee *t, struct pk_thread *ret)
+static const struct pk_wait_past *past_of(const struct pk_waits *w, const struct pk_tracee *t)
 {
-	const struct timed_call *c;
-	int64_t timeout;
+	for (size_t i = 0; i < w->n_past && pk_nr_is_restart(pk_regs_nr(&t->regs)); i++)
+		if (w->past[i].sp == pk_regs_sp(&t->regs) && w->past[i].ip == pk_regs_ip(&t->regs))
+			return &w->past[i];
+	return NULL;
+}
 
-	ret->wait_nr = -1;
+/* The time left of a call at the moment of the stop, -1 if its arguments tell the end. */
+static int64_t left_of(const struct pk_waits *w, const struct pk_tracee *t, int64_t nr)
+{
+	const struct timed_call *c = call_of(nr);
+	int64_t left, timeout;
+
+	if (!c || absolute(nr, t))
+		return -1;
+	left = left_in_memory(c, t);
+	timeout = timeout_of(c, t);
+	if (left >= 0 || timeout < 0)
+		return left;
+	left = timeout - slept(w, t);
+	return left > 0 ? left : 0;
+}
+
+void pk_waits_record(
+	const struct pk_waits *w, const struct pk_tracee *t, int64_t now, struct pk_thread *ret)
+{
+	const struct pk_wait_past *past = past_of(w, t);
+	int64_t left;
+
+	ret->wait_nr = ret->wait_end = -1;
 	if (pk_regs_restart(&t->regs) != PK_RESTART_BLOCK)
 		return;
-	ret->wait_nr = (int32_t)real_nr(t);
-	ret->wait_left = -1;
+	ret->wait_nr = past ? past->nr : (int32_t)real_nr(t);
 	if (ret->wait_nr < 0) {
 		pk_log(PK_LOG_WARN,
 			"thread %d: a timed call that was interrupted before; after a restore it "
@@ -351,14 +424,9 @@ void pk_waits_record(const struct pk_waits *w, const struct pk_tracee *t, struct
 			t->tid);
 		return;
 	}
-	c = call_of(ret->wait_nr);
-	if (!c || absolute(ret->wait_nr, t))
-		return;
-	ret->wait_left = left_in_memory(c, t);
-	timeout = timeout_of(c, t);
-	if (ret->wait_left < 0 && timeout >= 0) {
-		ret->wait_left = timeout - slept(w, t);
-		if (ret->wait_left < 0)
-			ret->wait_left = 0;
-	}
+	left = left_of(w, t, ret->wait_nr);
+	if (left >= 0)
+		ret->wait_end = now + left;
+	if (past && past->end < ret->wait_end)
+		ret->wait_end = past->end > now ? past->end : now;
 }

@@ -85,12 +85,21 @@ static int ask(struct save *s, uint64_t start, uint64_t end, struct pk_error *er
 	return r < 0 ? r : add_resident(s, start, pk_script_at(&s->script, vec), pages, err);
 }
 
+/*
+ * Pages in swap are not in core, and of huge pages mincore knows only those that this process has
+ * touched through this view: then all is read. (It is reserved for the mapping, if it is not
+ * there.)
+ */
+static bool in_core_tells(const struct pk_map *m)
+{
+	return !m->swap && !(m->vmflags & PK_VM(ht));
+}
+
 static int save_part(struct save *s, uint64_t start, uint64_t end, struct pk_error *err)
 {
 	int r = 0;
 
-	/* Pages in swap are not in core: then all of it is read, which brings them back. */
-	if (s->map->swap)
+	if (!in_core_tells(s->map))
 		return add(s, start, end, err);
 	for (uint64_t at = start; at < end && r == 0; at += ASK_PAGES * s->page)
 		r = ask(s, at, end - at > ASK_PAGES * s->page ? at + ASK_PAGES * s->page : end,

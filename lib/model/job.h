@@ -45,11 +45,11 @@ struct pk_thread {
 	uint64_t sigmask;
 	uint64_t xcomp_perm; /* dynamic components that it may use: arch_prctl(2) */
 	/*
-	 * A timed wait that was in progress: number of the call, time left, and when it ends on the
-	 * program's CLOCK_MONOTONIC. wait_nr is -1 if there was none.
+	 * A timed wait that was in progress: number of the call, and when it ends on the program's
+	 * CLOCK_MONOTONIC; -1 if its arguments say so themselves. wait_nr is -1 if there was none.
 	 */
 	int32_t wait_nr;
-	int64_t wait_left, wait_end;
+	int64_t wait_end;
 	uint64_t sud_mode, sud_selector, sud_offset, sud_len; /* syscall user dispatch */
 };
 extern const struct pk_type pk_thread_type;

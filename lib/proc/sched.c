@@ -58,7 +58,7 @@ int pk_sched_parse(const char *buf, size_t n, struct pk_sched *ret)
 		if (!start && is_line(&s, "se.exec_start"))
 			start = read_ms(&s, &ret->exec_start) && pk_span_done(s);
 		s = t.line;
-		if (!switches && is_line(&s, "nr_switches"))
+		if (!switches && is_line(&s, "nr_voluntary_switches"))
 			switches = pk_span_u64(&s, 10, &ret->switches) && pk_span_done(s);
 	}
 	return start && switches ? 0 : -1;

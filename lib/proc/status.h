@@ -91,7 +91,7 @@ int pk_fdinfo_parse(const char *buf, size_t n, struct pk_fdinfo *ret, struct pk_
  */
 struct pk_sched {
 	uint64_t exec_start; /* ns: when it last stopped running; asleep: when its sleep began */
-	uint64_t switches;   /* how often it has stopped running */
+	uint64_t switches;   /* how often it has stopped running of its own accord */
 };
 int pk_sched_parse(const char *buf, size_t n, struct pk_sched *ret);
 

@@ -181,33 +181,6 @@ int pk_remote_call(struct pk_remote *r, struct pk_tracee *t, uint64_t nr, const 
 	return e;
 }
 
-int pk_remote_block(struct pk_remote *r, struct pk_tracee *t, uint64_t nr,
-	const struct pk_regs *regs, int64_t *ret, struct pk_error *err)
-{
-	struct pk_tracee with = *t;
-	int e;
-
-	with.regs = *regs;
-	pk_regs_set_ip(&with.regs, r->foothold.syscall + PK_SYSCALL_INSN_LEN);
-	pk_regs_rewind(&with.regs, nr);
-	e = pk_tracee_write_regs(&with, err);
-	if (e == 0)
-		e = to_syscall_stop(t, &r->deadline, err);
-	if (e == 0)
-		e = settle(t, &r->deadline, err);
-	if (e == 0)
-		e = pk_tracee_read_regs(&with, err);
-	if (e == 0)
-		*ret = pk_regs_restart(&with.regs) == PK_RESTART_BLOCK ? PK_REMOTE_BLOCKED
-								       : pk_regs_result(&with.regs);
-	return e;
-}
-
-uint64_t pk_remote_scratch(const struct pk_remote *r)
-{
-	return r->base + FRAME_AT + PK_FRAME_MAX; /* the far end of the stub's stack */
-}
-
 uint64_t pk_remote_address(const struct pk_remote *r, const struct pk_script *s, size_t data)
 {
 	return r->base + PROG_AT + sizeof(struct pk_prog) + s->n * sizeof(*s->op) + data;

@@ -71,19 +71,6 @@ int pk_remote_run(struct pk_remote *r, struct pk_tracee *t, struct pk_script *s,
 /* Where data of this script will be in the process; only after its last op was appended. */
 uint64_t pk_remote_address(const struct pk_remote *r, const struct pk_script *s, size_t data);
 
-/* A few hundred bytes of the area that scripts do not use between runs. */
-uint64_t pk_remote_scratch(const struct pk_remote *r);
-
-/*
- * Make the thread begin a call that waits, with the arguments in `regs`, and stop it in there at
- * once. *ret is PK_REMOTE_BLOCKED if it waits, with the kernel keeping the end of the wait, or what
- * the call returned. The thread is left STOPPED in its call: its registers must be written before
- * it goes on.
- */
-#define PK_REMOTE_BLOCKED INT64_MIN
-int pk_remote_block(struct pk_remote *r, struct pk_tracee *t, uint64_t nr,
-	const struct pk_regs *regs, int64_t *ret, struct pk_error *err);
-
 /* One call by a syscall instruction of the process itself; for when there is no area. */
 int pk_remote_call(struct pk_remote *r, struct pk_tracee *t, uint64_t nr, const uint64_t a[6],
 	int64_t *ret, struct pk_error *err);

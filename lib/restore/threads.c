@@ -258,28 +258,19 @@ static void set_timeout(struct pk_regs *regs, int32_t nr, uint64_t at, int64_t l
 }
 
 /*
- * A timed wait: the thread makes its call again with the time that was left, and is stopped in it
- * at once. That leaves in the kernel just what was there before: the end of the wait. Then it gets
- * its own registers, which know nothing of this.
+ * A timed wait: the call is made again, with the time that was left. The timespec goes below the
+ * stack pointer and the red zone, where nothing lives: the kernel reads it as soon as the call is
+ * made, and the next dump finds it there, too. (Without room for it the wait begins anew.)
  */
-static int arm_wait(struct pk_restore *r, size_t i, struct pk_regs *final, struct pk_error *err)
+static void resume_wait(struct pk_restore *r, const struct pk_thread *th, struct pk_regs *regs)
 {
-	const struct pk_thread *th = record(r, i);
-	struct pk_tracee *t = r->thread[i];
-	struct timespec left = pk_timespec(th->wait_left);
-	uint64_t at = pk_remote_scratch(&r->remote);
-	struct pk_regs call = *final;
-	int64_t result;
-	int e = pk_mem_write(r->seed, at, &left, sizeof(left), err);
+	int64_t left = th->wait_end - r->host->monotonic;
+	struct timespec ts = pk_timespec(left > 0 ? left : 0);
+	uint64_t at = (pk_regs_sp(regs) - 256) & ~UINT64_C(15);
 
-	if (e < 0)
-		return e;
-	set_timeout(&call, th->wait_nr, at, th->wait_left);
-	e = pk_remote_block(&r->remote, t, (uint64_t)th->wait_nr, &call, &result, err);
-	if (e < 0 || result == PK_REMOTE_BLOCKED)
-		return e;
-	pk_regs_finish(final, result); /* what it waited for has happened */
-	return 0;
+	pk_regs_rewind(regs, (uint64_t)th->wait_nr);
+	if (th->wait_end >= 0 && pk_mem_write(r->seed, at, &ts, sizeof(ts), NULL) == 0)
+		set_timeout(regs, th->wait_nr, at, pk_ns(&ts));
 }
 
 static int final_regs(struct pk_restore *r, size_t i, struct pk_regs *regs, struct pk_error *err)
@@ -289,14 +280,12 @@ static int final_regs(struct pk_restore *r, size_t i, struct pk_regs *regs, stru
 	if (th->regs.n != sizeof(regs->r))
 		return pk_fail(err, PK_E_IMAGE, "thread %d: registers", th->tid);
 	memcpy(&regs->r, th->regs.p, sizeof(regs->r));
-	if (!pk_regs_native(regs) || pk_regs_restart(regs) != PK_RESTART_BLOCK)
+	if (pk_regs_restart(regs) != PK_RESTART_BLOCK)
 		return 0;
 	if (th->wait_nr < 0)
 		pk_regs_finish(regs, -EINTR);
-	else if (th->wait_left < 0)
-		pk_regs_rewind(regs, (uint64_t)th->wait_nr);
 	else
-		return arm_wait(r, i, regs, err);
+		resume_wait(r, th, regs);
 	return 0;
 }
 

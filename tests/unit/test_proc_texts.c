@@ -220,7 +220,7 @@ static int parse_sched(const char *text, struct pk_sched *ret)
 }
 
 #define RULE     "-------------------------------------------------------------------\n"
-#define SWITCHES "nr_switches      :    7\n"
+#define SWITCHES "nr_voluntary_switches      :    7\n"
 
 Test(proc_sched, recorded)
 {
@@ -228,7 +228,7 @@ Test(proc_sched, recorded)
 		const char *dir;
 		struct pk_sched sched;
 	} want[] = {
-		{"kinds", {3956286802782, 9}},
+		{"kinds", {3956286802782, 5}},
 		{"odd-names", {3956580854539, 1}},
 		{"python-threads", {3957710619958, 57}},
 	};
@@ -263,7 +263,7 @@ Test(proc_sched, name)
 			     &s),
 		0);
 	cr_expect_eq(s.exec_start, 2000000);
-	cr_assert_eq(parse_sched("\nnr_switches : 1\n-- (5, #threads: 1)\n" RULE SWITCHES
+	cr_assert_eq(parse_sched("\nnr_voluntary_switches : 1\n-- (5, #threads: 1)\n" RULE SWITCHES
 				 "se.exec_start : 3.000000\n",
 			     &s),
 		0);
@@ -287,8 +287,8 @@ Test(proc_sched, none)
 		RULE "se.exec_start : 18446744073709.551616\n" SWITCHES,
 		RULE "se.exec_start : 99999999999999999.000000\n" SWITCHES,
 		RULE "se.exec_start : 1.000000\n",
-		RULE "se.exec_start : 1.000000\nnr_switches : x\n",
-		RULE "se.exec_start : 1.000000\nnr_switches : 18446744073709551616\n",
+		RULE "se.exec_start : 1.000000\nnr_voluntary_switches : x\n",
+		RULE "se.exec_start : 1.000000\nnr_voluntary_switches : 18446744073709551616\n",
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

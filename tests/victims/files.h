@@ -19,6 +19,9 @@ static inline struct descriptor descriptor_of(int fd)
 	memset(&d, 0, sizeof(d));
 	d.status = fstat(fd, &d.st) < 0 ? errno : 0;
 	d.flags = fcntl(fd, F_GETFL);
+	if ((d.flags & O_TMPFILE) ==
+		O_TMPFILE) /* tells how the file was made, not how it is open */
+		d.flags &= ~O_TMPFILE;
 	d.cloexec = fcntl(fd, F_GETFD);
 	d.offset = lseek(fd, 0, SEEK_CUR);
 	return d;

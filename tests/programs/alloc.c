@@ -6,7 +6,7 @@
  */
 #include "program.h"
 
-enum { THREADS = 8, BLOCKS = 192, TURNS = 3000 };
+enum { THREADS = 8, BLOCKS = 192, TURNS = 2400 };
 
 struct block {
 	uint64_t *words;

@@ -10,7 +10,7 @@
 
 #include "program.h"
 
-enum { THREADS = 2, ROUNDS = 400000, SIDE = 16 };
+enum { THREADS = 2, ROUNDS = 250000, SIDE = 16 };
 
 #define ARCH_REQ_XCOMP_PERM 0x1023
 #define XFEATURE_XTILEDATA  18

@@ -17,7 +17,7 @@ import (
 
 const (
 	workers = 400
-	items   = 200
+	items   = 150
 )
 
 // mix is one round of splitmix64.

@@ -8,7 +8,7 @@
 
 #include "program.h"
 
-enum { THREADS = 16, SIDE = 256, BLOCKS = 32, SWEEPS = 100 };
+enum { THREADS = 16, SIDE = 256, BLOCKS = 32, SWEEPS = 80 };
 
 static double grid[2][SIDE][SIDE];
 

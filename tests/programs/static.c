@@ -9,7 +9,7 @@
 
 #include "program.h"
 
-enum { STAGES = 4, ROOM = 64, ITEMS = 2000, BATCH = 96 };
+enum { STAGES = 4, ROOM = 64, ITEMS = 1500, BATCH = 96 };
 
 struct queue {
 	pthread_mutex_t lock;

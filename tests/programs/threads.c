@@ -7,7 +7,7 @@
 
 #include "program.h"
 
-enum { THREADS = 1000, ROUNDS = 160, WORK = 200 };
+enum { THREADS = 1000, ROUNDS = 120, WORK = 200 };
 
 static uint64_t values[2][THREADS];
 static pthread_barrier_t barrier;

@@ -5,7 +5,7 @@ program waves
   use, intrinsic :: iso_fortran_env, only: int64, real64
   use omp_lib, only: omp_set_num_threads
   implicit none
-  integer, parameter :: side = 512, sweeps = 40
+  integer, parameter :: side = 512, sweeps = 30
   real(real64), allocatable :: before(:, :), now(:, :), after(:, :)
   integer(int64) :: hash
   integer :: step, sweep, steps

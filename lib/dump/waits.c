@@ -324,6 +324,22 @@ static int64_t real_nr(const struct pk_tracee *t)
 		       : -1;
 }
 
+static const struct pk_wait_past *past_of(const struct pk_waits *w, const struct pk_tracee *t)
+{
+	for (size_t i = 0; i < w->n_past && pk_nr_is_restart(pk_regs_nr(&t->regs)); i++)
+		if (w->past[i].sp == pk_regs_sp(&t->regs) && w->past[i].ip == pk_regs_ip(&t->regs))
+			return &w->past[i];
+	return NULL;
+}
+
+/* The number of the call that a thread waits in, also after it was restarted; -1 if unknown. */
+static int64_t nr_of(const struct pk_waits *w, const struct pk_tracee *t)
+{
+	const struct pk_wait_past *past = past_of(w, t);
+
+	return past ? past->nr : real_nr(t);
+}
+
 static bool signal_pending(const struct pk_tracee *t)
 {
 	for (uint32_t shared = 0; shared < 2; shared++) {
@@ -377,18 +393,15 @@ int pk_waits_stopped(struct pk_waits *w, int procfd, struct pk_freeze *f, struct
 
 	for (size_t i = 0; i < w->n; i++)
 		w->v[i].slept = measure(&w->v[i], procfd);
-	for (size_t i = 0; i < f->n && r == 0; i++)
-		if (pk_regs_restart(&f->v[i]->regs) == PK_RESTART_EINTR)
-			r = hide_stop(w, f->v[i], err);
-	return r;
-}
+	for (size_t i = 0; i < f->n && r == 0; i++) {
+		struct pk_tracee *t = f->v[i];
 
-static const struct pk_wait_past *past_of(const struct pk_waits *w, const struct pk_tracee *t)
-{
-	for (size_t i = 0; i < w->n_past && pk_nr_is_restart(pk_regs_nr(&t->regs)); i++)
-		if (w->past[i].sp == pk_regs_sp(&t->regs) && w->past[i].ip == pk_regs_ip(&t->regs))
-			return &w->past[i];
-	return NULL;
+		if (pk_regs_restart(&t->regs) == PK_RESTART_BLOCK)
+			t->again_nr = nr_of(w, t);
+		if (pk_regs_restart(&t->regs) == PK_RESTART_EINTR)
+			r = hide_stop(w, t, err);
+	}
+	return r;
 }
 
 /* The time left of a call at the moment of the stop, -1 if its arguments tell the end. */
@@ -416,7 +429,7 @@ void pk_waits_record(
 	ret->wait_nr = ret->wait_end = -1;
 	if (pk_regs_restart(&t->regs) != PK_RESTART_BLOCK)
 		return;
-	ret->wait_nr = past ? past->nr : (int32_t)real_nr(t);
+	ret->wait_nr = (int32_t)nr_of(w, t);
 	if (ret->wait_nr < 0) {
 		pk_log(PK_LOG_WARN,
 			"thread %d: a timed call that was interrupted before; after a restore it "

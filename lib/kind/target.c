@@ -54,6 +54,25 @@ int pk_target_give_made(struct pk_target *t, uint32_t obj,
 	return 0;
 }
 
+int pk_target_keep_pipe(struct pk_target *t, uint64_t key, const int end[2], struct pk_error *err)
+{
+	void *v = pk_array_more(t->pipe, t->n_pipe, sizeof(*t->pipe));
+
+	if (!v)
+		return pk_fail_errno(err, "list of pipes");
+	t->pipe = v;
+	t->pipe[t->n_pipe++] = (struct pk_pipe){key, {end[0], end[1]}};
+	return 0;
+}
+
+const int *pk_target_pipe(const struct pk_target *t, uint64_t key)
+{
+	for (size_t i = 0; i < t->n_pipe; i++)
+		if (t->pipe[i].key == key)
+			return t->pipe[i].end;
+	return NULL;
+}
+
 int pk_target_given(const struct pk_target *t, uint32_t obj)
 {
 	for (size_t i = 0; i < t->n_given; i++)
@@ -128,6 +147,10 @@ void pk_target_free(struct pk_target *t)
 		if (t->given[i].fd >= 0)
 			close(t->given[i].fd);
 	free(t->given);
+	for (size_t i = 0; i < t->n_pipe; i++)
+		for (int k = 0; k < 2; k++)
+			close(t->pipe[i].end[k]);
+	free(t->pipe);
 	pk_target_flush(t);
 	free(t->new_id);
 	free(t->cpus.p);

@@ -50,6 +50,13 @@ struct pk_target {
 	size_t n_given;
 	uint32_t low_fd; /* the lowest number that no descriptor of the job has */
 
+	/* Pipes of which records of several open files are ends. */
+	struct pk_pipe {
+		uint64_t key;
+		int end[2];
+	} * pipe;
+	size_t n_pipe;
+
 	/* The new numbers of tasks and threads, by record. */
 	struct pk_new_id {
 		uint32_t obj;
@@ -91,6 +98,9 @@ int pk_target_give(struct pk_target *t, uint32_t obj, int fd, struct pk_error *e
 int pk_target_give_made(struct pk_target *t, uint32_t obj,
 	int (*make)(const void *data, struct pk_error *err), const void *data, uint64_t size,
 	struct pk_error *err);
+/* Keep a pipe until pk_target_free, and find it: its two ends, or NULL. */
+int pk_target_keep_pipe(struct pk_target *t, uint64_t key, const int end[2], struct pk_error *err);
+const int *pk_target_pipe(const struct pk_target *t, uint64_t key);
 /* Its number in the new process, -1 if there is none. */
 int pk_target_given(const struct pk_target *t, uint32_t obj);
 

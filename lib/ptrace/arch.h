@@ -73,12 +73,14 @@ int64_t pk_code_nr(const uint8_t *code, size_t n);
 /*
  * A signal frame in `buf` as rt_sigreturn expects it at address `at` (aligned to 64): registers,
  * vector state and signal mask of a stopped thread. `xstate` is what PTRACE_GETREGSET gave for
- * NT_X86_XSTATE. A call in progress is made again; the alternate signal stack stays as it is.
- * Returns the size, 0 if it does not fit. `*ret_sp` is the stack pointer for rt_sigreturn.
+ * NT_X86_XSTATE. A call in progress is made again as `again_nr`, or returns EINTR if that is -1;
+ * the alternate signal stack stays as it is. Returns the size, 0 if it does not fit. `*ret_sp` is
+ * the stack pointer for rt_sigreturn.
  */
 #define PK_FRAME_MAX 16384
 size_t pk_sigframe_build(void *buf, size_t max, uint64_t at, const struct pk_regs *regs,
-	const void *xstate, size_t xstate_len, uint64_t sigmask, uint64_t *ret_sp);
+	int64_t again_nr, const void *xstate, size_t xstate_len, uint64_t sigmask,
+	uint64_t *ret_sp);
 
 /* Where in the stub its return path begins: it loads the stack pointer and calls rt_sigreturn. */
 uint64_t pk_stub_return_offset(void);

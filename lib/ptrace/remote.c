@@ -95,7 +95,8 @@ static int write_frame(struct pk_tracee *t, uint64_t at, uint64_t trampoline, ui
 
 	if (r < 0)
 		return r;
-	len = pk_sigframe_build(frame, sizeof(frame), at, &t->regs, xstate, n, t->sigmask, ret_sp);
+	len = pk_sigframe_build(
+		frame, sizeof(frame), at, &t->regs, t->again_nr, xstate, n, t->sigmask, ret_sp);
 	if (!len) {
 		pk_fail(err, PK_E_HOST, "thread %d of pid %d", t->tid, t->pid);
 		return pk_why(err, "its vector registers do not fit in a signal frame");

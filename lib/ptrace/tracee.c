@@ -182,6 +182,9 @@ int pk_tracee_read_regs(struct pk_tracee *t, struct pk_error *err)
 
 	if (r < 0)
 		return r;
+	t->again_nr = pk_regs_nr(&t->regs);
+	if (pk_nr_is_restart(t->again_nr))
+		t->again_nr = -1;
 	if (ptrace(PTRACE_GETSIGMASK, t->tid, sizeof(t->sigmask), &t->sigmask) < 0)
 		return fail_ptrace(t, "signal mask", err);
 	return 0;

@@ -38,6 +38,11 @@ struct pk_tracee {
 	pid_t new_thread;    /* a thread or child that it started, to be taken over; else 0 */
 	struct pk_regs regs; /* STOPPED: the job's own; what the thread will go on with */
 	uint64_t sigmask;    /* STOPPED: the job's own */
+	/*
+	 * STOPPED in a system call: the call to be made again if the thread has to go on from a
+	 * signal frame, which loses what the kernel keeps of it. -1: then it returns EINTR.
+	 */
+	int64_t again_nr;
 };
 
 /*

@@ -4,6 +4,7 @@
  * siginfo, and the floating point state in standard XSAVE format, to which the ucontext points.
  */
 #include <cpuid.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ucontext.h>
@@ -111,7 +112,7 @@ static size_t fill_fpstate(uint8_t *to, size_t max, const uint8_t *xstate, size_
 }
 
 size_t pk_sigframe_build(void *buf, size_t max, uint64_t at, const struct pk_regs *regs,
-	const void *xstate, size_t xstate_len, uint64_t sigmask, uint64_t *ret_sp)
+	int64_t again_nr, const void *xstate, size_t xstate_len, uint64_t sigmask, uint64_t *ret_sp)
 {
 	const size_t fp_at = (sizeof(struct frame) + 63) & ~(size_t)63;
 	struct frame *f = buf;
@@ -124,8 +125,10 @@ size_t pk_sigframe_build(void *buf, size_t max, uint64_t at, const struct pk_reg
 	 * rt_sigreturn cancels a pending restart_syscall(2), so whatever call is in progress is
 	 * made again from its beginning. That may wait longer, never shorter.
 	 */
-	if (pk_regs_restart(regs) != PK_RESTART_NONE && !pk_nr_is_restart(pk_regs_nr(regs)))
-		pk_regs_rewind(&now, (uint64_t)pk_regs_nr(regs));
+	if (pk_regs_restart(regs) != PK_RESTART_NONE && again_nr >= 0)
+		pk_regs_rewind(&now, (uint64_t)again_nr);
+	else if (pk_regs_restart(regs) != PK_RESTART_NONE)
+		pk_regs_finish(&now, -EINTR);
 	memset(f, 0, fp_at);
 	f->uc.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
 	f->uc.stack_flags = 0x7fff; /* no such flags: sigaltstack refuses, and stays as it is */

@@ -79,7 +79,8 @@ int verb_dump(int argc, char **argv)
 	if (!pid)
 		return PK_E_USAGE;
 	if (!opt_number(pid, INT_MAX, &n) || n == 0) {
-		fprintf(stderr, "pckpt: dump: '%s' is no process number\n  try: pgrep NAME\n", pid);
+		opt_usage("dump", "ps and pgrep print process numbers", "'%s' is no process number",
+			pid);
 		return PK_E_USAGE;
 	}
 	a.o.pid = (pid_t)n;

@@ -41,6 +41,9 @@ int main(int argc, char **argv)
 		puts("pckpt " PCKPT_VERSION);
 		return 0;
 	}
-	fprintf(stderr, "pckpt: unknown verb '%s'\n  try: pckpt --help\n", argv[1]);
+	fprintf(stderr,
+		"pckpt: unknown verb '%s'\n  why: the first word says what to do\n"
+		"  try: pckpt --help\n",
+		argv[1]);
 	return PK_E_USAGE;
 }

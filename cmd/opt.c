@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "pckpt/pckpt.h"
 
 #define MAX_OPTS 32
 #define HELP     256 /* getopt's value of --help; those of the table count on from here */
@@ -69,14 +72,38 @@ static bool set(const struct opt *o, const char *text)
 	}
 }
 
+void opt_usage(const char *verb, const char *why, const char *what, ...)
+{
+	struct pk_error err = {.class = PK_E_USAGE};
+	va_list ap;
+
+	va_start(ap, what);
+	vsnprintf(err.what, sizeof(err.what), what, ap);
+	va_end(ap);
+	snprintf(err.why, sizeof(err.why), "%s", why);
+	snprintf(err.try, sizeof(err.try), "pckpt %s --help", verb);
+	pk_error_print(&err, verb);
+}
+
+static void list_choices(const struct opt *o, char *out, size_t n)
+{
+	size_t len = (size_t)snprintf(out, n, "it is none of");
+
+	for (int i = 0; o->choices[i] && len < n; i++)
+		len += (size_t)snprintf(out + len, n - len, " %s", o->choices[i]);
+}
+
 static void bad_value(const struct verb *v, const struct opt *o, const char *text)
 {
-	fprintf(stderr, "pckpt: %s: --%s: '%s' is not accepted\n", v->name, o->name, text);
+	char why[128] = "it is empty";
+
 	if (o->form == OPT_NUMBER)
-		fprintf(stderr, "  why: it is not a whole number from 0 to %u\n", o->max);
+		snprintf(why, sizeof(why), "it is not a whole number from 0 to %u", o->max);
 	if (o->form == OPT_SECONDS)
-		fprintf(stderr, "  why: it is not a number of seconds\n");
-	fprintf(stderr, "  try: pckpt %s --help\n", v->name);
+		snprintf(why, sizeof(why), "it is not a number of seconds");
+	if (o->form == OPT_CHOICE)
+		list_choices(o, why, sizeof(why));
+	opt_usage(v->name, why, "--%s: '%s' is not accepted", o->name, text);
 }
 
 static void print_help(const struct verb *v)
@@ -126,12 +153,19 @@ static const struct opt *find(const struct verb *v, int c)
 	return NULL;
 }
 
+/* What getopt stumbled over: c is its return value. In a cluster (-nX) only optopt knows it. */
 static void unknown(const struct verb *v, int c, char **argv)
 {
-	const char *what = c == ':' ? "an argument is missing after" : "unknown option";
+	char letter[] = {'-', (char)optopt, '\0'};
+	const char *name = optopt > 0 && optopt < HELP ? letter : argv[optind - 1];
 
-	fprintf(stderr, "pckpt: %s: %s %s\n  try: pckpt %s --help\n", v->name, what,
-		argv[optind - 1], v->name);
+	if (c == ':')
+		opt_usage(
+			v->name, "this option takes one", "an argument is missing after %s", name);
+	else if (optopt >= HELP)
+		opt_usage(v->name, "this option takes none", "%s has an argument", name);
+	else
+		opt_usage(v->name, "there is no such option here", "unknown option %s", name);
 }
 
 const char *opt_parse(const struct verb *v, int argc, char **argv)
@@ -160,7 +194,7 @@ const char *opt_parse(const struct verb *v, int argc, char **argv)
 	}
 	if (argc - optind == 1)
 		return argv[optind];
-	fprintf(stderr, "pckpt: %s: expected one %s, found %d\n  try: pckpt %s --help\n", v->name,
-		v->operand, argc - optind, v->name);
+	opt_usage(v->name, argc == optind ? "it is missing" : "there are too many words",
+		"expected one %s, found %d", v->operand, argc - optind);
 	return NULL;
 }

@@ -42,6 +42,10 @@ struct verb {
  */
 const char *opt_parse(const struct verb *v, int argc, char **argv);
 
+/* Print the three lines of a wrong command line; what is printf-like. */
+void opt_usage(const char *verb, const char *why, const char *what, ...)
+	__attribute__((format(printf, 3, 4)));
+
 /* A whole number in decimal, 0 .. max. */
 bool opt_number(const char *text, uint64_t max, uint64_t *ret);
 

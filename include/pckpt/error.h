@@ -21,7 +21,10 @@ struct pk_error {
 /* The name of a class ("NOPERM"), or "unknown". */
 const char *pk_class_name(int class);
 
-/* Print the three lines to stderr: "pckpt: <verb>: what", "  why: ...", "  try: ...". */
+/*
+ * Print the three lines to stderr: "pckpt: <verb>: what", "  why: ...", "  try: ...". Where why or
+ * try is empty the class speaks.
+ */
 void pk_error_print(const struct pk_error *err, const char *verb);
 
 #endif

@@ -149,11 +149,48 @@ const char *pk_class_name(int class)
 	}
 }
 
+static const char *meaning(int class)
+{
+	switch (class) {
+#define PK_ERROR(name, code, text)                                                                 \
+	case PK_E_##name:                                                                          \
+		return text;
+#include "pckpt/errors.def"
+#undef PK_ERROR
+	default:
+		return "no reason is known";
+	}
+}
+
+static const char *remedy(int class)
+{
+	switch (class) {
+	case PK_E_USAGE:
+		return "pckpt --help";
+	case PK_E_IMAGE:
+		return "use an earlier checkpoint of the same store, if it has one";
+	case PK_E_MISSING:
+		return "check the name or the number";
+	case PK_E_UNSUPPORTED:
+		return "dump again when the program does without it";
+	case PK_E_HOST:
+		return "use a host that has it";
+	case PK_E_CANTCREAT:
+		return "name a directory that you can write to";
+	case PK_E_IO:
+		return "check the disk and its file system, then try again";
+	case PK_E_TEMPFAIL:
+		return "try again";
+	case PK_E_NOPERM:
+		return "run pckpt as the owner of the program";
+	default:
+		return "try again, and report it if it stays so";
+	}
+}
+
 void pk_error_print(const struct pk_error *err, const char *verb)
 {
 	fprintf(stderr, "pckpt: %s: %s\n", verb, err->what);
-	if (err->why[0])
-		fprintf(stderr, "  why: %s\n", err->why);
-	if (err->try[0])
-		fprintf(stderr, "  try: %s\n", err->try);
+	fprintf(stderr, "  why: %s\n", err->why[0] ? err->why : meaning(err->class));
+	fprintf(stderr, "  try: %s\n", err->try[0] ? err->try : remedy(err->class));
 }

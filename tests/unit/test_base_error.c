@@ -97,5 +97,7 @@ Test(base_error, printed, .init = cr_redirect_stderr)
 	pk_error_print(&err, "dump");
 	fflush(stderr);
 	cr_assert_stderr_eq_str("pckpt: dump: what\n"
+				"  why: failed; the job is untouched\n"
+				"  try: try again, and report it if it stays so\n"
 				"pckpt: dump: what\n  why: why\n  try: this\n");
 }

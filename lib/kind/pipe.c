@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pipes of which both ends are in the job: pipe(7). What is in them is read without being taken out
- * (tee(2)). A pipe whose other end is outside would come back with nobody behind it: refused,
- * unless it is a standard stream.
+ * Pipes: pipe(7). What is in them is read without being taken out (tee(2)). A pipe whose other end
+ * is outside the job comes back as if that end had been closed, with a warning; a standard stream
+ * is the restorer's, stdstream.c.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,12 +13,14 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "kind/kind.h"
 
 struct pipe_end {
 	uint64_t pipe; /* the same for both ends */
 	uint32_t flags;
 	uint32_t size;        /* F_GETPIPE_SZ */
+	uint32_t outside;     /* the other end is not in the job */
 	struct pk_bytes data; /* with the record that comes first */
 };
 
@@ -64,7 +66,7 @@ static bool has_other_end(const struct pk_view *v)
 
 static bool match(const struct pk_view *v)
 {
-	return is_pipe(v->file->link) && has_other_end(v);
+	return is_pipe(v->file->link) && (v->file->std < 0 || has_other_end(v));
 }
 
 /* All that is in the pipe, which stays in it. */
@@ -104,6 +106,12 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	if (size < 0)
 		return pk_fail_errno(err, "fd %u: pipe", v->file->fd);
 	e->size = (uint32_t)size;
+	e->outside = !has_other_end(v);
+	if (e->outside)
+		pk_log(PK_LOG_WARN,
+			"pid %d fd %u: the other end of this pipe is outside the job: restored, it "
+			"is as if that end had been closed",
+			v->src->pid, v->file->fd);
 	if (pk_source_known(v->src, v->file->st.st_dev, e->pipe, &type))
 		return 0;
 	if (pk_source_know(v->src, v->file->st.st_dev, e->pipe, &type, v->id, err) < 0)
@@ -167,6 +175,7 @@ static const struct pk_type type = {
 			PK_FIELD(P, 3, PK_F_U32, size, "capacity, F_GETPIPE_SZ"),
 			PK_FIELD(P, 4, PK_F_BYTES, data,
 				"content, with the first record of the pipe"),
+			PK_FIELD(P, 5, PK_F_U32, outside, "1: the other end is not in the job"),
 			PK_FIELD_END,
 		},
 };
@@ -174,7 +183,8 @@ static const struct pk_type type = {
 const struct pk_kind pk_kind_pipe = {
 	.type = &type,
 	.level = PK_LV_FILE,
-	.summary = "pipes with both ends in the job, with their content",
+	.summary = "pipes, with their content; one whose other end is outside the job comes back "
+		   "closed there",
 	.match = match,
 	.collect = collect,
 	.prepare = prepare,

@@ -68,6 +68,7 @@ static int restore(struct pk_restore *r, struct pk_error *err)
 	r->ret->pid = r->seed;
 	r->ret->built_ns = pk_now() - started;
 	r->ret->handed_over = true;
+	pk_target_free(&r->target); /* pipes' other ends, above all */
 	pk_log(PK_LOG_INFO, "%s: %s runs again as pid %d, after %.3f s", r->image.path,
 		r->task->comm, r->seed, (double)r->ret->built_ns / 1e9);
 	if (!r->o->detach)

@@ -324,6 +324,14 @@ static _Noreturn void tend(struct pk_restore *r, pid_t program)
 	}
 }
 
+/* What is open here as well would never be seen to be closed. */
+static void close_all_but(int fd)
+{
+	if (fd > 0)
+		syscall(SYS_close_range, 0, fd - 1, 0);
+	syscall(SYS_close_range, fd + 1, ~0u, 0);
+}
+
 static _Noreturn void start_program(struct pk_restore *r, bool with_number)
 {
 	pid_t pid = fork_as(with_number ? r->task->pid : 0);
@@ -332,9 +340,7 @@ static _Noreturn void start_program(struct pk_restore *r, bool with_number)
 		seed(r);
 	if (pid < 0)
 		die(r->channel, "cannot create the process with its original number");
-	for (size_t i = 0; i < r->target.n_given; i++)
-		if (r->target.given[i].fd >= 0)
-			close(r->target.given[i].fd);
+	close_all_but(r->channel);
 	tend(r, pid);
 }
 
@@ -379,6 +385,7 @@ static _Noreturn void init(struct pk_restore *r, pid_t parent)
 		stand_in_parent(r);
 	if (pid < 0)
 		die(r->channel, "cannot create a stand-in for the program's parent");
+	close_all_but(r->channel);
 	while (waitpid(pid, NULL, __WALL) != pid)
 		;
 	_exit(0);

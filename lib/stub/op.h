@@ -4,8 +4,8 @@
  * bytes of data, all in the memory of the process that runs it. docs/STUB.md tells the whole story.
  *
  * The stub is the only code that pckpt ever puts into another process. It knows no kernel object:
- * it makes system calls, checks what they return, and stops. Programs are written by
- * lib/ptrace/script.
+ * it makes system calls, checks what they return, and stops: REPEAT is the only way back, and
+ * counts. Programs are written by lib/ptrace/script.
  */
 #ifndef PK_STUB_OP_H
 #define PK_STUB_OP_H
@@ -15,8 +15,8 @@
 enum pk_op_code {
 	PK_OP_END,    /* stop here, successfully; the end of the program does the same */
 	PK_OP_SYS,    /* ret = nr(a[0] .. a[5]); then check */
-	PK_OP_JEQ,    /* go on at op a[2] if the 32-bit word at data offset a[0] equals a[1] */
-	PK_OP_REPEAT, /* go back to op a[0], at most a[1] times; then fail. Counts in ret */
+	PK_OP_JEQ,    /* go on at op a[2], a later one, if the 32-bit word at data a[0] is a[1] */
+	PK_OP_REPEAT, /* go back to op a[0], at most a[1] times in all; then fail. Counts in ret */
 	PK_OP_TILES,  /* make the kernel give this thread room for AMX tiles (x86-64) */
 };
 

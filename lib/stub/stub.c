@@ -7,17 +7,17 @@
 
 static int accepted(const struct pk_op *op)
 {
+	int error = op->ret < 0 && op->ret >= -MAX_ERRNO;
+
 	switch (op->check) {
 	case PK_CHECK_NONE:
 		return 1;
 	case PK_CHECK_EQUAL:
 		return op->ret == op->want;
 	case PK_CHECK_IGNORE:
-		if (op->ret == -op->want)
-			return 1;
-		/* fall through */
+		return !error || op->want == -op->ret;
 	default:
-		return op->ret >= 0 || op->ret < -MAX_ERRNO;
+		return !error;
 	}
 }
 
@@ -65,7 +65,7 @@ static int step(struct pk_prog *p)
 		status = run_sys(p, op);
 		break;
 	case PK_OP_JEQ:
-		if (!word_inside(p, op->a[0]) || op->a[2] > p->n_ops)
+		if (!word_inside(p, op->a[0]) || op->a[2] <= p->pc || op->a[2] > p->n_ops)
 			return PK_PROG_MALFORMED;
 		if (word_at(pk_prog_data(p), op->a[0]) == op->a[1]) {
 			p->pc = (uint32_t)op->a[2];
@@ -77,7 +77,7 @@ static int step(struct pk_prog *p)
 			return PK_PROG_MALFORMED;
 		if ((uint64_t)op->ret >= op->a[1])
 			return PK_PROG_FAILED;
-		op->ret++;
+		op->ret = (int64_t)((uint64_t)op->ret + 1);
 		p->pc = (uint32_t)op->a[0];
 		return PK_PROG_RUNNING;
 	case PK_OP_TILES:

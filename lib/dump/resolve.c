@@ -206,6 +206,14 @@ void pk_dump_explain_stuck(struct pk_dump *d, struct pk_error *err)
 	}
 }
 
+/* Whether the kernel lets us look into it. The modes of these files say that it does, always. */
+static bool may_look(int procfd)
+{
+	PK_CLOSE int fd = openat(procfd, "maps", O_RDONLY | O_CLOEXEC);
+
+	return fd >= 0 || (errno != EACCES && errno != EPERM);
+}
+
 /* What can be told by looking. The same is looked at again when the process is frozen. */
 int pk_dump_check(struct pk_dump *d, struct pk_error *err)
 {
@@ -214,7 +222,7 @@ int pk_dump_check(struct pk_dump *d, struct pk_error *err)
 	if (r < 0)
 		return r;
 	r = check_state(d, err);
-	if (r == 0 && faccessat(d->src.procfd, "maps", R_OK, AT_EACCESS) < 0)
+	if (r == 0 && !may_look(d->src.procfd))
 		r = pk_dump_explain_attach(d, err);
 	return r < 0 ? r : check_namespaces(d, err);
 }

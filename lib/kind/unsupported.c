@@ -7,14 +7,9 @@
 #include <sys/stat.h>
 
 #include "kind/kind.h"
+#include "kind/refusal.h"
 
-/* Beginning of the link of /proc/PID/fd or of the name of a mapping; what it is; what to do. */
-struct refusal {
-	const char *prefix, *what, *try;
-};
-
-static const struct refusal refusals[] = {
-	{"pipe:", "pipe", "dump when the program has closed it; standard streams may be pipes"},
+const struct pk_refusal pk_refusals[] = {
 	{"socket:", "socket", "dump when the program has closed the connection"},
 	{"anon_inode:[io_uring]", "io_uring instance",
 		"switch io_uring off in the program or its library (UV_USE_IO_URING=0 for Node)"},
@@ -44,6 +39,7 @@ static const struct refusal refusals[] = {
 	{"/dev/tty", "terminal", "start the program without it (setsid, nohup, batch job)"},
 	{"/dev/ptmx", "terminal of other programs", "dump when the program has closed it"},
 	{"[uprobes]", "probe set by a tracer", "remove the probe first"},
+	{0},
 };
 
 static bool match(const struct pk_view *v)
@@ -52,11 +48,11 @@ static bool match(const struct pk_view *v)
 	return true;
 }
 
-static const struct refusal *find(const char *name)
+static const struct pk_refusal *find(const char *name)
 {
-	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++)
-		if (!strncmp(name, refusals[i].prefix, strlen(refusals[i].prefix)))
-			return &refusals[i];
+	for (const struct pk_refusal *r = pk_refusals; r->prefix; r++)
+		if (!strncmp(name, r->prefix, strlen(r->prefix)))
+			return r;
 	return NULL;
 }
 
@@ -79,7 +75,7 @@ static const char *type_of(mode_t mode)
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	const char *name = v->map ? v->map->path : v->file->link;
-	const struct refusal *r = find(name);
+	const struct pk_refusal *r = find(name);
 	const char *what = r        ? r->what
 			   : v->map ? "mapping of an unknown type"
 				    : type_of(v->file->st.st_mode);

@@ -111,6 +111,8 @@ void pk_op_print(const struct pk_op *op, size_t index, pk_syscall_namer name, ch
 {
 	int at = snprintf(out, n, "%4zu ", index);
 
+	if (at < 0 || (size_t)at >= n)
+		return;
 	out += at;
 	n -= (size_t)at;
 	switch (op->code) {

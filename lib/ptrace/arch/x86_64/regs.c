@@ -69,14 +69,14 @@ enum pk_restart pk_regs_restart(const struct pk_regs *r)
 {
 	if ((int64_t)r->r.orig_rax < 0)
 		return PK_RESTART_NONE;
-	switch (-(int64_t)r->r.rax) {
-	case ERESTARTSYS:
-	case ERESTARTNOINTR:
-	case ERESTARTNOHAND:
+	switch ((int64_t)r->r.rax) {
+	case -ERESTARTSYS:
+	case -ERESTARTNOINTR:
+	case -ERESTARTNOHAND:
 		return PK_RESTART_AGAIN;
-	case ERESTART_RESTARTBLOCK:
+	case -ERESTART_RESTARTBLOCK:
 		return PK_RESTART_BLOCK;
-	case EINTR:
+	case -EINTR:
 		return PK_RESTART_EINTR;
 	default:
 		return PK_RESTART_NONE;

@@ -134,7 +134,8 @@ int pk_bytes_set(struct pk_bytes *b, const void *p, size_t n)
 	b->p = malloc(n ? n : 1);
 	if (!b->p)
 		return -1;
-	memcpy(b->p, p, n);
+	if (n)
+		memcpy(b->p, p, n);
 	b->n = n;
 	return 0;
 }

@@ -20,7 +20,8 @@ const struct pk_kind *pk_kind_of(const struct pk_type *type)
 
 const struct pk_type *pk_kind_lookup(uint16_t id)
 {
-	for (size_t i = 0; pk_kinds[i]; i++)
+	/* What is refused has no records: one that says it is, is unknown. */
+	for (size_t i = 0; pk_kinds[i] && pk_kinds[i] != &pk_kind_unsupported; i++)
 		if (pk_kinds[i]->type->id == id)
 			return pk_kinds[i]->type;
 	return NULL;

@@ -121,11 +121,12 @@ void pk_plan_sink(struct pk_plan *p, const struct pk_sink *s)
 
 uint64_t pk_plan_scratch(struct pk_plan *p, uint64_t len)
 {
-	uint64_t at = p->scratch;
+	const uint64_t page = 4096;
+	uint64_t at = p->scratch, room = p->scratch_end - at;
 
-	if (len > p->scratch_end - at)
+	if (len > room || (len + page - 1) / page > room / page)
 		return 0;
-	p->scratch += len;
+	p->scratch += (len + page - 1) / page * page;
 	return at;
 }
 

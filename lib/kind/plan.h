@@ -102,7 +102,7 @@ int32_t pk_plan_tid(const struct pk_plan *p, const struct pk_obj *thread);
 
 /* Say where the bytes of a record go. */
 void pk_plan_sink(struct pk_plan *p, const struct pk_sink *s);
-/* A piece of scratch, page-aligned; mapped in phase MAP, unmapped by the engine after it. 0: full.
+/* A piece of scratch, whole pages; mapped in phase MAP, unmapped by the engine after it. 0: full.
  */
 uint64_t pk_plan_scratch(struct pk_plan *p, uint64_t len);
 /* Write bytes to memory after phase MAP; they are copied. */

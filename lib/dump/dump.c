@@ -25,6 +25,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "dump/dump_internal.h"
+#include "image/io.h"
 #include "image/sum.h"
 #include "kind/trace.h"
 #include "ptrace/rseq.h"
@@ -88,8 +89,8 @@ static int freeze(struct pk_dump *d, struct pk_error *err)
 	r = pk_freeze_process(&d->freeze, d->src.pid, d->src.procfd, err);
 	if (r == -PK_E_NOPERM)
 		return pk_dump_explain_attach(d, err);
-	if (r == -PK_E_TEMPFAIL && !pk_deadline_cancelled(&d->deadline))
-		pk_dump_explain_stuck(d, err);
+	if (r == -PK_E_TEMPFAIL)
+		r = pk_dump_explain_stuck(d, err);
 	if (r == 0)
 		r = pk_waits_stopped(&d->waits, d->src.procfd, &d->freeze, err);
 	d->stopped_at = pk_now();
@@ -161,7 +162,7 @@ static int write_records(struct pk_dump *d, struct pk_commit_file *file, struct 
 	if (r < 0)
 		return r;
 	if (pk_write_file(d->store.partfd, RECORDS, buf.p, buf.len) < 0)
-		return pk_fail_errno(err, "%s: cannot write %s", d->store.path, RECORDS);
+		return pk_write_failed(err, "%s: %s: cannot write", d->store.path, RECORDS);
 	*file = (struct pk_commit_file){
 		.name = RECORDS, .size = buf.len, .xxh3 = pk_xxh3(buf.p, buf.len)};
 	d->ret->image_bytes += buf.len;

@@ -37,7 +37,7 @@ int pk_dump_late(const struct pk_dump *d, struct pk_error *err);
 /* resolve.c: the process that is meant, its open /proc directory, and why it cannot be dumped. */
 int pk_dump_resolve(struct pk_dump *d, struct pk_error *err);
 int pk_dump_check(struct pk_dump *d, struct pk_error *err);
-void pk_dump_explain_stuck(struct pk_dump *d, struct pk_error *err);
+int pk_dump_explain_stuck(struct pk_dump *d, struct pk_error *err);
 int pk_dump_explain_attach(struct pk_dump *d, struct pk_error *err);
 
 /* foothold.c: where remote execution can begin; before the freeze, and checked again after it. */

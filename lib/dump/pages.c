@@ -324,6 +324,15 @@ static int take_chunk(struct worker *w, struct pk_error *err)
 	return r;
 }
 
+static int write_chunk(struct worker *w, struct pk_error *err)
+{
+	size_t n = squeeze(w);
+
+	if (!w->n_ext || pk_pages_add(w->w, w->raw, n, w->ext, w->n_ext, err) == 0)
+		return 0;
+	return pk_wrap(err, "%s", w->scan->d->store.path);
+}
+
 static void *work(void *arg)
 {
 	struct worker *w = arg;
@@ -331,13 +340,10 @@ static void *work(void *arg)
 	int r;
 
 	while ((r = take_chunk(w, &err)) > 0) {
-		size_t n;
-
 		r = read_chunk(w, &err);
+		if (r == 0)
+			r = write_chunk(w, &err);
 		if (r < 0)
-			break;
-		n = squeeze(w);
-		if (w->n_ext && (r = pk_pages_add(w->w, w->raw, n, w->ext, w->n_ext, &err)) < 0)
 			break;
 	}
 	if (r < 0)
@@ -392,7 +398,7 @@ int pk_dump_open_pages(struct pk_dump *d, struct pk_error *err)
 		snprintf(name, sizeof(name), "pages-%02u.lz4", i);
 		r = pk_pages_create(d->store.partfd, name, &d->writer[i], err);
 		if (r < 0)
-			return r;
+			return pk_wrap(err, "%s", d->store.path);
 	}
 	return 0;
 }
@@ -406,7 +412,7 @@ int pk_dump_finish_pages(
 
 		d->writer[i] = NULL;
 		if (r < 0)
-			return r;
+			return pk_wrap(err, "%s", d->store.path);
 		files[*n] = (struct pk_commit_file){.size = st.file_bytes, .xxh3 = st.footer_xxh3};
 		snprintf(files[*n].name, sizeof(files[*n].name), "pages-%02u.lz4", i);
 		++*n;

@@ -186,24 +186,35 @@ int pk_dump_explain_attach(struct pk_dump *d, struct pk_error *err)
 		"look for a security module (SELinux deny_ptrace, AppArmor) or a container", err);
 }
 
-/* After a thread did not stop: where it hangs. */
-void pk_dump_explain_stuck(struct pk_dump *d, struct pk_error *err)
+static bool uninterruptible(const struct pk_dump *d, pid_t tid)
 {
-	for (size_t i = 0; i < d->freeze.n; i++) {
+	PK_CLOSE int fd = -1;
+	struct pk_stat st;
+	char name[32];
+
+	snprintf(name, sizeof(name), "task/%d", tid);
+	fd = pk_open_dir(d->src.procfd, name);
+	return fd >= 0 && pk_stat_read(fd, &st, NULL) == 0 && st.state == 'D';
+}
+
+/* After a thread did not stop: where it hangs. If none does, the time allowed was too short. */
+int pk_dump_explain_stuck(struct pk_dump *d, struct pk_error *err)
+{
+	for (size_t i = 0; i < d->freeze.n && !pk_deadline_cancelled(&d->deadline); i++) {
 		pid_t tid = d->freeze.v[i]->tid;
 		char name[64];
 		PK_FREE char *wchan = NULL;
 
-		if (d->freeze.v[i]->state != PK_T_RUNNING)
+		if (d->freeze.v[i]->state != PK_T_RUNNING || !uninterruptible(d, tid))
 			continue;
 		snprintf(name, sizeof(name), "task/%d/wchan", tid);
 		wchan = pk_read_file(d->src.procfd, name, 256, NULL);
 		pk_why(err, "it is in an uninterruptible sleep in the kernel (%s)",
 			wchan && wchan[0] ? wchan : "unknown place");
-		pk_try(err, "try again; a parent of vfork, or a file server that does not answer, "
-			    "can take long");
-		return;
+		return pk_try(err, "try again; a parent of vfork, or a file server that does not "
+				   "answer, can take long");
 	}
+	return pk_deadline_passed(&d->deadline) ? pk_dump_late(d, err) : -PK_E_TEMPFAIL;
 }
 
 /* Whether the kernel lets us look into it. The modes of these files say that it does, always. */

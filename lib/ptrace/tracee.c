@@ -82,8 +82,8 @@ int pk_wait_event(
 	pk_fail(err, PK_E_TEMPFAIL, "thread %d of pid %d does not stop", t->tid, t->pid);
 	if (pk_deadline_cancelled(d))
 		return pk_why(err, "interrupted");
-	pk_why(err, "it is in an uninterruptible sleep in the kernel");
-	return pk_try(err, "try again later, or with a longer --timeout");
+	pk_why(err, "it did not within the time limit");
+	return pk_try(err, "try again later, or allow more with --timeout");
 }
 
 /* What a stop that is not STOPPED leads to: pass it through. */

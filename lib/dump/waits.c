@@ -274,18 +274,25 @@ static int64_t slept(const struct pk_waits *w, const struct pk_tracee *t)
 	return n ? n->slept : 0;
 }
 
+/* A length of time in the thread's memory, ns; -1 if there is none. */
+static int64_t timespec_at(const struct pk_tracee *t, uint64_t at)
+{
+	struct timespec ts;
+
+	if (!at || pk_mem_read(t->pid, at, &ts, sizeof(ts), NULL) < 0 || ts.tv_sec < 0 ||
+		ts.tv_sec > INT64_MAX / PK_NSEC - 1 || ts.tv_nsec < 0 || ts.tv_nsec >= PK_NSEC)
+		return -1;
+	return pk_ns(&ts);
+}
+
 /* The timeout that the call was made with, ns; -1 if it has none or cannot be read. */
 static int64_t timeout_of(const struct timed_call *c, const struct pk_tracee *t)
 {
 	uint64_t arg = pk_regs_arg(&t->regs, c->arg);
-	struct timespec ts;
 
 	if (c->form == MILLISECONDS)
 		return (int32_t)arg < 0 ? -1 : (int32_t)arg * PK_MSEC;
-	if (c->form == NO_TIMEOUT || !arg || pk_mem_read(t->pid, arg, &ts, sizeof(ts), NULL) < 0 ||
-		ts.tv_sec < 0 || ts.tv_sec > INT64_MAX / PK_NSEC - 1)
-		return -1;
-	return pk_ns(&ts);
+	return c->form == NO_TIMEOUT ? -1 : timespec_at(t, arg);
 }
 
 /* Calls whose timeout is a moment, not a length: made again they end when they should. */
@@ -300,12 +307,7 @@ static bool absolute(int64_t nr, const struct pk_tracee *t)
 
 static int64_t left_in_memory(const struct timed_call *c, const struct pk_tracee *t)
 {
-	uint64_t at = c->left_arg < 0 ? 0 : pk_regs_arg(&t->regs, (unsigned)c->left_arg);
-	struct timespec ts;
-
-	if (!at || pk_mem_read(t->pid, at, &ts, sizeof(ts), NULL) < 0)
-		return -1;
-	return pk_ns(&ts);
+	return c->left_arg < 0 ? -1 : timespec_at(t, pk_regs_arg(&t->regs, (unsigned)c->left_arg));
 }
 
 /* After restart_syscall(2) the number of the call is only in the code before it. */
@@ -439,7 +441,7 @@ void pk_waits_record(
 	}
 	left = left_of(w, t, ret->wait_nr);
 	if (left >= 0)
-		ret->wait_end = now + left;
+		ret->wait_end = left < INT64_MAX - now ? now + left : INT64_MAX;
 	if (past && past->end < ret->wait_end)
 		ret->wait_end = past->end > now ? past->end : now;
 }

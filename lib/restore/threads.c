@@ -207,8 +207,8 @@ static int set_xstate(
 
 		if (!(bv >> i & 1))
 			continue;
-		if (was[i].offset + was[i].size > sizeof(then) || now->offset + now->size > n ||
-			was[i].size != now->size)
+		if (was[i].size != now->size || now->offset + now->size > n ||
+			was[i].offset > sizeof(then) - now->size)
 			return pk_fail(err, PK_E_HOST, "thread %d: vector state component %zu",
 				th->tid, i);
 		memcpy(here + now->offset, then + was[i].offset, now->size);

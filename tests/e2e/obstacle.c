@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * obstacle NAME: a program in a state that cannot be dumped. It sets the state up, waits to be told
+ * to go on, and checks that nothing has become of it.
+ */
+#include <linux/filter.h>
+#include <linux/io_uring.h>
+#include <linux/seccomp.h>
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+
+#include "victim.h"
+
+#ifndef UFFD_USER_MODE_ONLY
+#define UFFD_USER_MODE_ONLY 1
+#endif
+
+static void undumpable(void)
+{
+	must(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0));
+	victim_ready();
+	expect(0, prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), "PR_GET_DUMPABLE");
+}
+
+static void seccomp(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog prog = {1, &allow};
+
+	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+	must(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog, 0, 0));
+	victim_ready();
+	expect(SECCOMP_MODE_FILTER, prctl(PR_GET_SECCOMP, 0, 0, 0, 0), "PR_GET_SECCOMP");
+}
+
+/* Makes an fd of a kind that no version of pckpt knows, where this user can. */
+static void strange_fd(void)
+{
+	struct io_uring_params params = {0};
+	int fd = (int)syscall(SYS_io_uring_setup, 4, &params);
+
+	if (fd < 0)
+		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	if (fd < 0)
+		victim_skip("neither io_uring nor userfaultfd");
+	victim_ready();
+	must(fcntl(fd, F_GETFD));
+}
+
+static void locked_file(void)
+{
+	int fd = must(open(victim_path("locked").s, O_RDWR | O_CREAT | O_CLOEXEC, 0666)), other;
+
+	must(flock(fd, LOCK_EX));
+	victim_ready();
+	other = must(open(victim_path("locked").s, O_RDWR | O_CLOEXEC));
+	expect_errno(EWOULDBLOCK, flock(other, LOCK_EX | LOCK_NB));
+}
+
+static void child(void)
+{
+	pid_t pid = must(fork());
+	int status;
+
+	if (pid == 0) {
+		pause();
+		_exit(1);
+	}
+	victim_ready();
+	must(kill(pid, SIGTERM));
+	must(waitpid(pid, &status, 0));
+	expect(SIGTERM, status, "wait status of the child");
+}
+
+/* Its child has ended, and nobody has asked. */
+static void zombie(void)
+{
+	char text[32];
+	pid_t pid = must(fork());
+	siginfo_t info;
+	int status;
+
+	if (pid == 0)
+		_exit(7);
+	must(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT));
+	snprintf(text, sizeof(text), "%d", pid);
+	write_text(victim_path("zombie").s, text);
+	victim_ready();
+	must(waitpid(pid, &status, 0));
+	expect(7, WEXITSTATUS(status), "exit code of the child");
+}
+
+/* Sleeps uninterruptibly until its child, which shares all of its memory, has ended. */
+static __attribute__((noinline)) pid_t vfork_and_wait(void)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		victim_ready();
+		_exit(9);
+	}
+	return pid;
+}
+
+static void vforking(void)
+{
+	pid_t pid = must(vfork_and_wait());
+	int status;
+
+	must(waitpid(pid, &status, 0));
+	expect(9, WEXITSTATUS(status), "exit code of the child");
+}
+
+static void *other_thread(void *arg)
+{
+	(void)arg;
+	victim_ready();
+	exit(victim_done());
+}
+
+static void leader_gone(void)
+{
+	pthread_t thread;
+
+	must0(pthread_create(&thread, NULL, other_thread, NULL));
+	pthread_exit(NULL);
+}
+
+/* Traces the process whose number is in the file `traced`. */
+static void tracer(void)
+{
+	char text[32];
+	pid_t pid = atoi(read_text(victim_path("traced").s, text, sizeof(text)));
+
+	must(ptrace(PTRACE_SEIZE, pid, NULL, NULL));
+	victim_ready();
+}
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} obstacles[] = {
+	{"undumpable", undumpable},
+	{"seccomp", seccomp},
+	{"fd", strange_fd},
+	{"locked", locked_file},
+	{"child", child},
+	{"zombie", zombie},
+	{"vfork", vforking},
+	{"leader", leader_gone},
+	{"tracer", tracer},
+};
+
+int main(int argc, char **argv)
+{
+	syscall(SYS_close_range, 3, ~0u, 0);
+	for (size_t i = 0; i < ARRAY_SIZE(obstacles); i++)
+		if (argc == 2 && !strcmp(argv[1], obstacles[i].name)) {
+			obstacles[i].run();
+			return victim_done();
+		}
+	return 2;
+}

@@ -106,7 +106,10 @@ static int check_state(struct pk_dump *d, struct pk_error *err)
 	return 0;
 }
 
-/* A namespace is ours, or one that a restore of ours made: then its first process is pckpt's. */
+/*
+ * A namespace is ours, or one that a restore of ours made: then its first process is pckpt's, and
+ * that one's parent, unless the program was detached.
+ */
 static bool made_by_restore(struct pk_dump *d)
 {
 	pid_t pid = d->src.stat.ppid;
@@ -117,7 +120,7 @@ static bool made_by_restore(struct pk_dump *d)
 
 		if (fd < 0 || pk_stat_read(fd, &st, NULL) < 0)
 			return false;
-		if (!strncmp(st.comm, "pckpt>", 6))
+		if (!strncmp(st.comm, "pckpt>", 6) || !strcmp(st.comm, "pckpt-init"))
 			return true;
 		pid = st.ppid;
 	}

@@ -226,7 +226,10 @@ int pk_pagein(struct pk_restore *r, struct pk_error *err)
 		free(w[i].raw);
 		free(w[i].zeros);
 	}
-	if (p.failed && err)
+	if (p.failed && err) {
 		*err = p.err;
+		if (err->class == PK_E_IMAGE || err->class == PK_E_IO)
+			pk_wrap(err, "%s", r->image.path);
+	}
 	return p.failed ? -p.err.class : 0;
 }

@@ -167,18 +167,24 @@ int pk_supervise_begin(struct pk_restore *r, struct pk_error *err)
 	return write_pidfile(r, err);
 }
 
+/* The signal is taken: left pending, it would end us before the reason is told. */
 int pk_supervise_interrupted(struct pk_error *err)
 {
-	static const int stop[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-	sigset_t pending;
+	const struct timespec now = {0};
+	sigset_t stop;
+	int sig;
 
-	sigpending(&pending);
-	for (size_t i = 0; i < 4; i++)
-		if (sigismember(&pending, stop[i])) {
-			pk_fail(err, PK_E_TEMPFAIL, "restore given up");
-			return pk_why(err, "interrupted by signal %d", stop[i]);
-		}
-	return 0;
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigaddset(&stop, SIGQUIT);
+	sig = sigtimedwait(&stop, NULL, &now);
+	if (sig < 0)
+		return 0;
+	pk_fail(err, PK_E_TEMPFAIL, "restore given up");
+	pk_why(err, "interrupted by signal %d", sig);
+	return pk_try(err, "restore again");
 }
 
 int pk_supervise(struct pk_restore *r)

@@ -40,9 +40,10 @@ await() {
 }
 
 # Every process that a test started, also behind its back.
-marked() {
-	grep -lsaF "PCKPT_VICTIM_DIR=$W" /proc/[0-9]*/environ | cut -d/ -f3 | grep -vx $$ || true
-}
+marked() (
+	unset PCKPT_VICTIM_DIR # not those that look
+	grep -lsaF "PCKPT_VICTIM_DIR=$W" /proc/[0-9]*/environ | cut -d/ -f3
+)
 
 # start NAME COMMAND...: in the background, with streams as a batch job has them. Its number: $pid.
 start() {

@@ -191,16 +191,16 @@ helper_stopped() {
 }
 
 # limited KIB WORD...: pckpt, which may write files up to that size.
-limited() {
+limited() (
 	ulimit -f "$1"
 	shift
 	"$PCKPT" "$@"
-}
+)
 
 @test "a limit on the size of files: an error, and with --kill the job lives" {
 	launch_job memory=8
 	for how in "" --kill; do
-		run --separate-stderr limited 1024 dump ${how:+$how} -o "$S" "$JOB"
+		capture limited 1024 dump ${how:+$how} -o "$S" "$JOB"
 		refused 73 "$S: pages-.*File too large" "ulimit -f"
 		no_store
 		running
@@ -208,7 +208,7 @@ limited() {
 	finish
 	rm ready go job.out
 	launch_job
-	run --separate-stderr limited 2 dump -o "$S" "$JOB"
+	capture limited 2 dump -o "$S" "$JOB"
 	refused 73 "$S: core.pk.*File too large" "ulimit -f"
 	no_store
 	finish

@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
-# shellcheck disable=SC2154 # $status, $output, $stderr, $stderr_lines: bats sets them
 # What the tests of the command line share. A test works in a directory of its own, $W; its store is
-# $S. `run` the program as "$PCKPT", always with --separate-stderr. $JOB is the process number of the
+# $S. `pckpt` runs the program and leaves $status, $output, $stderr, as `run` of bats does. $JOB is the process number of the
 # program under test, $OWNER the process whose end tells of the program's end: itself or a restore.
-bats_require_minimum_version 1.5.0
 
 setup() {
 	W=$BATS_TEST_TMPDIR/work S=$BATS_TEST_TMPDIR/store
@@ -154,7 +152,17 @@ refused() {
 }
 
 pckpt() {
-	run --separate-stderr "$PCKPT" "$@"
+	capture "$PCKPT" "$@"
+}
+
+# As `run --separate-stderr` of bats does, in a tenth of the time.
+capture() {
+	local out=$BATS_TEST_TMPDIR/stdout err=$BATS_TEST_TMPDIR/stderr
+	status=0
+	"$@" </dev/null >"$out" 2>"$err" 3>&- 4>&- || status=$?
+	output=$(<"$out")
+	stderr=$(<"$err")
+	mapfile -t stderr_lines <"$err"
 }
 
 # A dump that must succeed: $IMAGE is the checkpoint.

@@ -19,7 +19,7 @@ sys.exit(code or peak > int(sys.argv[1]))' "$@"
 	[ -z "$E2E_SANITIZE" ] || skip "sanitizers need memory of their own"
 	S=$(mktemp -d /dev/shm/pckpt-e2e.XXXXXX)
 	launch_job memory=$MIB
-	run --separate-stderr at_most $(((64 + 8 * WORKERS) * 1024)) \
+	capture at_most $(((64 + 8 * WORKERS) * 1024)) \
 		"$PCKPT" dump -T $WORKERS --kill -o "$S/store" "$JOB"
 	size=$(du -sm "$S" | cut -f1)
 	rm -rf "$S"

@@ -15,15 +15,25 @@ print(f"peak: {peak} KiB, allowed {sys.argv[1]}", file=sys.stderr)
 sys.exit(code or peak > int(sys.argv[1]))' "$@"
 }
 
-@test "64 MiB and 8 for each thread, for a dump of 600" {
+small() {
+	at_most $(((64 + 8 * WORKERS) * 1024)) "$@"
+}
+
+@test "a dump of 600 MiB, and a restore, need 64 MiB and 8 for each thread at most" {
 	[ -z "$E2E_SANITIZE" ] || skip "sanitizers need memory of their own"
 	S=$(mktemp -d /dev/shm/pckpt-e2e.XXXXXX)
 	launch_job memory=$MIB
-	capture at_most $(((64 + 8 * WORKERS) * 1024)) \
-		"$PCKPT" dump -T $WORKERS --kill -o "$S/store" "$JOB"
+	capture small "$PCKPT" dump -T $WORKERS --kill -o "$S/store" "$JOB"
 	size=$(du -sm "$S" | cut -f1)
+	expect 0 "peak: " || { rm -rf "$S"; return 1; }
+	capture small "$PCKPT" restore -T $WORKERS --detach --pidfile "$W/pid" "$S/store"
 	rm -rf "$S"
 	expect 0 "peak: "
 	[ "$size" -ge $MIB ]
-	expect_end 137
+	JOB=$(<pid)
+	release
+	await ended "$JOB"
+	[ ! -e report ]
+	whole job.out
+	nothing_left
 }

@@ -221,6 +221,29 @@ inner_pid() {
 	finish
 }
 
+# forbidden COMMAND...: where no user namespace can be made any more, and without capabilities.
+forbidden() {
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare -U --map-current-user --keep-caps sh -c 'echo 0 >/proc/sys/user/max_user_namespaces &&
+		exec setpriv --inh-caps=-all --ambient-caps=-all "$@"' - "$@"
+}
+
+@test "where namespaces are forbidden: new numbers, with a warning; --pid=ns is refused" {
+	! as_root || skip "root needs no user namespace"
+	forbidden true 2>/dev/null || skip "cannot be arranged here"
+	checkpoint
+	capture forbidden "$PCKPT" restore --pid=ns "$IMAGE"
+	refused 125 "cannot get its process numbers" "user namespaces are forbidden" "--pid=any"
+	start restore forbidden "$PCKPT" restore --pidfile "$W/pid" "$IMAGE"
+	OWNER=$pid
+	await exists_or_ended pid "$pid"
+	JOB=$(<pid)
+	[ "$(inner_pid)" -ne "$pid_before" ]
+	grep -q "warning: user namespaces are forbidden here: the program gets new" restore.err
+	running
+	finish 5 "exit 5"
+}
+
 @test "--pid=same: refused without a capability" {
 	! as_root || skip "root has it"
 	checkpoint

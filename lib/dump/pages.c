@@ -85,15 +85,15 @@ static int next_of_others(
 	struct scan *s, const struct pk_content *c, struct pk_range *r, struct pk_error *err)
 {
 	while (s->done < c->end) {
-		uint64_t from = s->done;
-
 		if (s->k == s->n && refill(s, c, err) < 0)
 			return -1;
-		r->start = from;
-		r->end = s->k < s->n ? s->range[s->k].start : c->end;
-		s->done = s->k < s->n ? s->range[s->k++].end : c->end;
-		if (r->start < r->end)
-			return 1;
+		if (s->k < s->n && s->range[s->k].start <= s->done) {
+			s->done = s->range[s->k++].end;
+			continue;
+		}
+		r->start = s->done;
+		r->end = s->done = s->k < s->n ? s->range[s->k].start : c->end;
+		return 1;
 	}
 	return 0;
 }
@@ -142,7 +142,7 @@ static void put_back(struct scan *s, const struct pk_range *rest)
 	if (c->part == PK_PART_PRIVATE)
 		s->range[--s->k] = *rest;
 	else if (c->part == PK_PART_OTHERS)
-		s->range[--s->k] = (struct pk_range){rest->end, s->done}, s->done = rest->start;
+		s->done = rest->start;
 	else
 		s->at = rest->start;
 }

@@ -89,12 +89,14 @@ static uint32_t unused_signal(const struct pk_restore *r)
 }
 
 /*
- * What the seed still has of us: its end of the channel, unless execve(2) closed it, and the rseq
- * area of our libc, which is about to be unmapped under the kernel's feet.
+ * What the seed still has of us: its end of the channel, unless execve(2) closed it, the rseq area
+ * of our libc, which is about to be unmapped under the kernel's feet, and an alternate signal stack
+ * of whoever called us.
  */
 static int forget_us(struct pk_restore *r, struct pk_error *err)
 {
 	enum { UNREGISTER = 1 };
+	const stack_t none = {.ss_flags = SS_DISABLE};
 	struct pk_script s = {0};
 	struct pk_rseq rs;
 	int e = pk_rseq_get(r->thread[0], &rs, err);
@@ -110,6 +112,9 @@ static int forget_us(struct pk_restore *r, struct pk_error *err)
 					   .a = {pk_num(rs.address), pk_num(rs.size),
 						   pk_num(UNREGISTER), pk_num(rs.signature)},
 					   .check = PK_CHECK_OK});
+	pk_script_call(&s, &(struct pk_call){.nr = SYS_sigaltstack,
+				   .a = {pk_addr(pk_script_data(&s, &none, sizeof(none)))},
+				   .check = PK_CHECK_OK});
 	e = pk_remote_run(&r->remote, r->thread[0], &s, NULL, err);
 	pk_script_free(&s);
 	return e;

@@ -151,6 +151,8 @@ static int collect(struct pk_dump *d, struct pk_error *err)
 	if (r == 0)
 		r = pk_collect(d, err);
 	back = pk_remote_close(&d->remote, t, r < 0 ? NULL : err);
+	if (r == -PK_E_TEMPFAIL && pk_deadline_passed(&d->deadline))
+		return pk_dump_late(d, err);
 	return r < 0 ? r : back;
 }
 

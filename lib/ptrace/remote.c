@@ -27,6 +27,7 @@ enum { CODE_LEN = 4096, STACK_LEN = 8192, PAGE = 4096 };
 
 #define SYSCALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 #define ALL_SIGNALS  (~UINT64_C(0))
+#define PATIENCE     (5 * PK_NSEC)
 
 size_t pk_remote_size(size_t prog_size)
 {
@@ -50,16 +51,46 @@ static int go(struct pk_tracee *t, int request, int sig, struct pk_error *err)
 	return pk_fail_errno(err, "thread %d of pid %d: cannot continue it", t->tid, t->pid);
 }
 
-/* From any stop to STOPPED, without a single instruction of the thread being executed. */
-static int settle(struct pk_tracee *t, const struct pk_deadline *d, struct pk_error *err)
+static int given_up(const struct pk_remote *r, struct pk_error *err)
 {
-	int r = pk_tracee_interrupt(t, err);
+	if (!pk_deadline_passed(&r->deadline))
+		return 0;
+	pk_fail(err, PK_E_TEMPFAIL, "pid %d", r->pid);
+	return pk_why(err, "given up: interrupted, or out of time");
+}
 
-	if (r == 0)
-		r = pk_tracee_resume(t, err);
-	while (r == 0 && t->state == PK_T_RUNNING)
-		r = pk_tracee_wait(t, d, err);
-	return r == 0 && t->state == PK_T_GONE ? ended(t, t->exit_status, err) : r;
+/*
+ * The next event of a borrowed thread. It is given back before anybody gives up; only a call that
+ * does not end, to a file server that is away, say, is left to itself after some time: what the
+ * thread needs to become itself again is in its own process.
+ */
+static int wait_borrowed(
+	struct pk_remote *r, struct pk_tracee *t, int *status, struct pk_error *err)
+{
+	struct pk_deadline more = {0};
+	int e = pk_wait_event(t, &r->deadline, status, NULL);
+
+	if (e >= 0)
+		return e;
+	more.at = pk_now() + PATIENCE;
+	e = pk_wait_event(t, &more, status, err);
+	r->stuck = e < 0;
+	return e;
+}
+
+/* From any stop to STOPPED, without a single instruction of the thread being executed. */
+static int settle(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err)
+{
+	const struct pk_deadline d = {.at = pk_now() + PATIENCE};
+	int e = pk_tracee_interrupt(t, err);
+
+	if (e == 0)
+		e = pk_tracee_resume(t, err);
+	while (e == 0 && t->state == PK_T_RUNNING) {
+		e = pk_tracee_wait(t, &d, err);
+		r->stuck = e < 0;
+	}
+	return e == 0 && t->state == PK_T_GONE ? ended(t, t->exit_status, err) : e;
 }
 
 /*
@@ -106,21 +137,21 @@ static int write_frame(struct pk_tracee *t, uint64_t at, uint64_t trampoline, ui
 }
 
 /* Run to the next system call stop. */
-static int to_syscall_stop(struct pk_tracee *t, const struct pk_deadline *d, struct pk_error *err)
+static int to_syscall_stop(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err)
 {
 	int sig = 0;
 
 	for (;;) {
-		int status, r;
+		int status, e;
 
-		r = go(t, PTRACE_SYSCALL, sig, err);
-		if (r < 0)
-			return r;
+		e = go(t, PTRACE_SYSCALL, sig, err);
+		if (e < 0)
+			return e;
 		t->state = PK_T_RUNNING;
-		r = pk_wait_event(t, d, &status, err);
-		if (r < 0)
-			return r;
-		if (r == 0 || !WIFSTOPPED(status))
+		e = wait_borrowed(r, t, &status, err);
+		if (e < 0)
+			return e;
+		if (e == 0 || !WIFSTOPPED(status))
 			return ended(t, status, err);
 		if (WSTOPSIG(status) == SYSCALL_STOP)
 			return 0;
@@ -141,18 +172,18 @@ static int call_once(struct pk_remote *r, struct pk_tracee *t, const struct pk_r
 	int back, e = borrow(t, regs, ALL_SIGNALS, err);
 
 	if (e == 0)
-		e = to_syscall_stop(t, &r->deadline, err);
+		e = to_syscall_stop(r, t, err);
 	pk_fault("remote.call.entry");
 	if (e == 0)
-		e = to_syscall_stop(t, &r->deadline, err);
+		e = to_syscall_stop(r, t, err);
 	pk_fault("remote.call.exit");
 	if (e == 0)
 		e = pk_tracee_read_regs(&seen, err);
 	if (e == 0)
-		e = settle(t, &r->deadline, err);
+		e = settle(r, t, err);
 	if (e == 0)
 		*ret = pk_regs_result(&seen.regs);
-	if (t->state == PK_T_GONE)
+	if (t->state == PK_T_GONE || r->stuck)
 		return e;
 	back = give_back(t, e ? NULL : err);
 	return e ? e : back;
@@ -230,8 +261,11 @@ int pk_remote_open(struct pk_remote *r, struct pk_tracee *t, uint64_t where, siz
 
 	r->pid = t->pid;
 	r->base = 0;
+	r->stuck = false;
 	r->len = pk_remote_size(prog_size);
-	e = map_area(r, t, where, err);
+	e = given_up(r, err);
+	if (e == 0)
+		e = map_area(r, t, where, err);
 	if (e == 0)
 		e = write_code(r, t, err);
 	if (e < 0)
@@ -249,7 +283,7 @@ int pk_remote_close(struct pk_remote *r, struct pk_tracee *t, struct pk_error *e
 	free(r->born);
 	r->born = NULL;
 	r->n_born = 0;
-	if (!r->base || t->state == PK_T_GONE)
+	if (!r->base || t->state == PK_T_GONE || r->stuck)
 		return 0;
 	e = pk_remote_call(r, t, SYS_munmap, a, &ret, err);
 	if (e == 0 && ret < 0)
@@ -373,7 +407,7 @@ static int to_end(
 		if (e < 0)
 			return e;
 		t->state = PK_T_RUNNING;
-		e = pk_wait_event(t, &r->deadline, &status, err);
+		e = wait_borrowed(r, t, &status, err);
 		if (e < 0)
 			return e;
 		if (e == 0 || !WIFSTOPPED(status))
@@ -458,9 +492,9 @@ static int run_borrowed(struct pk_remote *r, struct pk_tracee *t, struct pk_scri
 	if (e == 0)
 		e = to_end(r, t, end_signal, err);
 	pk_fault("remote.run.end");
-	if (t->state == PK_T_GONE)
+	if (t->state == PK_T_GONE || r->stuck)
 		return e;
-	back = settle(t, &r->deadline, e ? NULL : err);
+	back = settle(r, t, e ? NULL : err);
 	if (back == 0)
 		back = give_back(t, e ? NULL : err);
 	if (e < 0 || back < 0)
@@ -472,8 +506,10 @@ int pk_remote_run(struct pk_remote *r, struct pk_tracee *t, struct pk_script *s,
 	struct pk_error *err)
 {
 	struct pk_prog prog = {0};
-	int e = run_borrowed(r, t, s, &prog, err);
+	int e = given_up(r, err);
 
+	if (e == 0)
+		e = run_borrowed(r, t, s, &prog, err);
 	if (e < 0)
 		return e;
 	if (r->trace)

@@ -39,7 +39,8 @@ struct pk_remote {
 	 */
 	uint64_t quiet;
 	uint32_t end_signal;
-	struct pk_deadline deadline;
+	struct pk_deadline deadline; /* looked at before a thread is borrowed, not while it is */
+	bool stuck; /* a borrowed thread did not come back: it is left to itself, with the area */
 	pk_syscall_namer namer;
 	bool trace; /* print each op with its result */
 
@@ -75,7 +76,9 @@ uint64_t pk_remote_address(const struct pk_remote *r, const struct pk_script *s,
 int pk_remote_call(struct pk_remote *r, struct pk_tracee *t, uint64_t nr, const uint64_t a[6],
 	int64_t *ret, struct pk_error *err);
 
-/* Remove the area and free `born`. Nothing is removed if there is none, or if the process is gone.
+/*
+ * Remove the area and free `born`. Nothing is removed if there is none, if the process is gone, or
+ * if a thread is stuck in it.
  */
 int pk_remote_close(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err);
 

@@ -80,6 +80,21 @@ load e2e
 	finish
 }
 
+@test "--timeout: whenever it strikes, the job is as before" {
+	launch_job
+	dump -q # what a first dump changes for good (the stack's reach) is not the question
+	cat "/proc/$JOB/maps" >before
+	for ms in 1 2 3 4 5 6 7 8 9 10 12 14 16 18 20 25 30 35 40; do
+		for more in 0 3 6; do
+			pckpt dump -q -o "$S" --timeout "$(printf 0.%03d%d $ms $more)" "$JOB"
+			[ "$status" -eq 0 ] || refused 75 "pid $JOB" "within the time limit"
+			cmp before "/proc/$JOB/maps"
+		done
+	done
+	running
+	finish
+}
+
 @test "-n: nothing is written" {
 	launch_job
 	pckpt dump -n -o "$S" "$JOB"

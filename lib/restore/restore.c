@@ -49,6 +49,7 @@ static void release(struct pk_restore *r)
 	if (r->channel >= 0)
 		close(r->channel);
 	pk_threads_free(r);
+	free(r->remote.born);
 	pk_plan_free(&r->plan);
 	pk_target_free(&r->target);
 	pk_image_close(&r->image);

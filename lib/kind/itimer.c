@@ -49,6 +49,8 @@ static void take_tick_off(struct timeval *v)
 	struct timespec tick = {0};
 	int64_t us;
 
+	if (v->tv_sec < 0 || v->tv_sec > INT32_MAX || v->tv_usec < 0 || v->tv_usec >= 1000000)
+		return; /* a tick is nothing to it, or the kernel refuses it */
 	clock_getres(CLOCK_MONOTONIC_COARSE, &tick);
 	us = v->tv_sec * INT64_C(1000000) + v->tv_usec - tick.tv_nsec / 1000;
 	if (us < 1)

@@ -125,13 +125,17 @@ static int make(struct pk_target *t, const struct pk_obj *o, struct pk_error *er
 	const struct pipe_end *e = o->data;
 	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	/* Not to wait forever where a pipe may not become as large as it was. */
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return pk_fail_errno(err, "pipe");
 	(void)fcntl(ends[1], F_SETPIPE_SZ, (int)e->size);
-	if (pk_write_all(ends[1], e->data.p, e->data.n) < 0 ||
-		pk_target_keep_pipe(t, e->pipe, ends, err) < 0)
-		return pk_fail_errno(err, "pipe of %zu bytes", e->data.n);
-	return 0;
+	if (pk_write_all(ends[1], e->data.p, e->data.n) == 0 &&
+		pk_target_keep_pipe(t, e->pipe, ends, err) == 0)
+		return 0;
+	pk_fail_errno(err, "pipe of %zu bytes", e->data.n);
+	close(ends[0]);
+	close(ends[1]);
+	return pk_try(err, "raise /proc/sys/fs/pipe-user-pages-soft");
 }
 
 static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)

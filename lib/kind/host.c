@@ -62,6 +62,8 @@ static void check(struct pk_target *t, const struct pk_obj *o)
 
 	if (h->page_size != (uint32_t)sysconf(_SC_PAGESIZE))
 		fail(t, "page size", "it differs from that of the host where it was dumped");
+	if (h->monotonic < 0 || h->boottime < 0)
+		fail(t, "clocks", "the image says that they were negative");
 	check_features(t, h);
 	while ((th = pk_model_next(t->model, th, &pk_thread_type, PK_ANY_OWNER)))
 		check_xstate(t, h, th->data);

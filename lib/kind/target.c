@@ -108,9 +108,11 @@ bool pk_target_has(const struct pk_target *t, uint32_t obj)
 
 int pk_target_local(struct pk_target *t, uint32_t obj, int fd, uint64_t len, struct pk_error *err)
 {
-	void *v = pk_array_more(t->local, t->n_local, sizeof(*t->local));
-	void *p;
+	void *v, *p;
 
+	if (!len)
+		return 0; /* nothing is carried, and no mapping can be empty */
+	v = pk_array_more(t->local, t->n_local, sizeof(*t->local));
 	if (!v)
 		return pk_fail_errno(err, "list of carried files");
 	t->local = v;

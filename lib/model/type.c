@@ -24,6 +24,32 @@ void pk_type_free(const struct pk_type *type, void *obj)
 	memset(obj, 0, type->size);
 }
 
+static int complete_list(const struct pk_type *type, struct pk_list *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (pk_type_complete(type, (char *)l->p + i * type->size) < 0)
+			return -1;
+	return 0;
+}
+
+int pk_type_complete(const struct pk_type *type, void *obj)
+{
+	for (const struct pk_field *f = type->fields; f->ftype != PK_F_END; f++) {
+		void *m = (char *)obj + f->offset;
+		/* Both begin with a pointer to something allocated. */
+		void **p = m;
+
+		if (f->ftype == PK_F_LIST && complete_list(f->sub, m) < 0)
+			return -1;
+		if ((f->ftype == PK_F_STR || f->ftype == PK_F_BYTES) && !*p) {
+			*p = calloc(1, 1);
+			if (!*p)
+				return -1;
+		}
+	}
+	return 0;
+}
+
 uint64_t pk_field_get(const struct pk_field *f, const void *obj)
 {
 	const void *m = (const char *)obj + f->offset;

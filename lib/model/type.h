@@ -84,6 +84,12 @@ struct pk_type {
 /* Free what the members own; the struct itself stays, zeroed. */
 void pk_type_free(const struct pk_type *type, void *obj);
 
+/*
+ * Members that an image left out become empty: no string and no bytes are NULL afterwards. -1
+ * without memory.
+ */
+int pk_type_complete(const struct pk_type *type, void *obj);
+
 /* Read or write an integer member as 64 bits; signed ones are sign-extended. */
 uint64_t pk_field_get(const struct pk_field *f, const void *obj);
 void pk_field_set(const struct pk_field *f, void *obj, uint64_t v);

@@ -234,6 +234,14 @@ static int plan_map(struct pk_restore *r, const struct pk_vma *vma, struct pk_er
 	return k->map(&r->plan, vma, backing, err);
 }
 
+static bool plausible(const struct pk_vma *vma)
+{
+	const uint64_t page = vma->flags & PK_VM(ht) ? vma->page_size : PAGE;
+
+	return page >= PAGE && !(page & (page - 1)) && vma->start % page == 0 &&
+	       vma->end % page == 0 && vma->start < vma->end && vma->end <= ADDRESS_MAX;
+}
+
 int pk_layout_plan(struct pk_restore *r, struct pk_error *err)
 {
 	const struct pk_obj *o = NULL;
@@ -242,8 +250,7 @@ int pk_layout_plan(struct pk_restore *r, struct pk_error *err)
 		const struct pk_vma *vma = o->data;
 		int e;
 
-		if (vma->start % PAGE || vma->end % PAGE || vma->start >= vma->end ||
-			vma->end > ADDRESS_MAX) {
+		if (!plausible(vma)) {
 			pk_fail(err, PK_E_IMAGE, "mapping %lx-%lx", (long)vma->start,
 				(long)vma->end);
 			return pk_why(err, "these are no addresses of a mapping");

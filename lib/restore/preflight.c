@@ -47,7 +47,7 @@ static uint64_t effective_caps(void)
 	return set;
 }
 
-static int find_job(struct pk_restore *r, struct pk_error *err)
+int pk_preflight_job(struct pk_restore *r, struct pk_error *err)
 {
 	const struct pk_model *m = &r->image.model;
 	const struct pk_obj *host = pk_model_next(m, NULL, &pk_host_type, PK_ANY_OWNER);
@@ -58,6 +58,9 @@ static int find_job(struct pk_restore *r, struct pk_error *err)
 		pk_fail(err, PK_E_IMAGE, "%s", r->image.path);
 		return pk_why(err, "it has no complete task in it");
 	}
+	for (struct pk_obj *o = NULL; (o = pk_model_next(m, o, NULL, PK_ANY_OWNER));)
+		if (pk_type_complete(o->type, o->data) < 0)
+			return pk_fail_errno(err, "%s", r->image.path);
 	r->host = host->data;
 	r->task = task->data;
 	r->task_id = task->id;
@@ -174,7 +177,7 @@ static int obstacles(struct pk_restore *r, struct pk_error *err)
 int pk_preflight(struct pk_restore *r, struct pk_error *err)
 {
 	const struct pk_obj *o = NULL;
-	int e = find_job(r, err);
+	int e = pk_preflight_job(r, err);
 
 	if (e == 0)
 		e = fill_target(r, err);

@@ -36,7 +36,9 @@ struct pk_restore {
 	size_t prog_size; /* room for programs in it */
 };
 
-/* preflight.c: facts about this host, how pids are had, every obstacle that can be seen now. */
+/* preflight.c: the records of the job that everything else begins with. */
+int pk_preflight_job(struct pk_restore *r, struct pk_error *err);
+/* Facts about this host, how pids are had, every obstacle that can be seen now. */
 int pk_preflight(struct pk_restore *r, struct pk_error *err);
 
 /* prepare.c: what the new process inherits. */

@@ -82,3 +82,21 @@ Test(model_type, lists_grow)
 		cr_expect_eq(((struct leaf *)l.p)[i].value, i);
 	free(l.p);
 }
+
+Test(model_type, what_was_left_out_becomes_empty)
+{
+	struct thing t = {.u32 = 7};
+	struct slot *s = pk_list_add(&t.slots, &slot_type);
+
+	cr_assert_not_null(s);
+	cr_assert_eq(pk_type_complete(&thing_type, &t), 0);
+	cr_assert_not_null(t.name);
+	cr_expect_str_eq(t.name, "");
+	cr_expect(t.blob.p && t.blob.n == 0);
+	cr_expect_eq(t.u32, 7);
+	pk_type_free(&thing_type, &t);
+	sample_fill(&t);
+	cr_assert_eq(pk_type_complete(&thing_type, &t), 0);
+	cr_expect_eq(t.name[0], 'a', "what is there stays: %s", t.name);
+	pk_type_free(&thing_type, &t);
+}

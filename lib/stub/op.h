@@ -31,7 +31,8 @@ struct pk_op {
 	uint8_t code;  /* enum pk_op_code */
 	uint8_t check; /* enum pk_op_check */
 	uint8_t addr;  /* bit i: a[i] is an offset into the data, pass its address */
-	uint8_t load;  /* bit i: a[i] is an offset into the data, pass the 32-bit word there */
+	uint8_t load;  /* bit i: a[i] is an offset into the data, pass the 32-bit word there;
+			  not where addr says otherwise */
 	uint32_t nr;
 	uint64_t a[6];
 	int64_t want;

@@ -233,7 +233,7 @@ Test(stub_run, addresses_and_words_of_data)
 {
 	/* Bits beyond the six arguments mean nothing. */
 	const struct pk_op ops[] = {
-		SYS(.addr = 1 << 0 | 1 << 5 | 1 << 6, .a = {0, 1, 2, 3, 4, 12}),
+		SYS(.addr = 1 << 0 | 1 << 5 | 1 << 6, .load = 1, .a = {0, 1, 2, 3, 4, 12}),
 		SYS(.load = 1 << 1 | 1 << 4 | 1 << 7, .a = {0, 4, 4, 3, 8, 5}),
 	};
 	const uint32_t data[] = {10, UINT32_MAX, 30};

@@ -93,6 +93,7 @@ release() {
 # The program's end, or that of the restore that stands for it.
 expect_end() { # CODE
 	local code=0
+	await ended "$OWNER" || return 1
 	wait "$OWNER" || code=$?
 	[ "$code" -eq "$1" ] || { echo "it ended with $code, expected $1"; return 1; }
 	[ ! -e "$W/report" ]
@@ -152,7 +153,7 @@ refused() {
 }
 
 pckpt() {
-	capture "$PCKPT" "$@"
+	capture timeout --foreground 60 "$PCKPT" "$@"
 }
 
 # As `run --separate-stderr` of bats does, in a tenth of the time.

@@ -34,6 +34,7 @@ struct pckpt_dump_result {
 	char path[PATH_MAX]; /* of the checkpoint; "" in a dry run */
 	char comm[32];
 	pid_t pid;
+	unsigned processes;
 	unsigned threads, maps, fds;
 	uint64_t memory_bytes; /* that the image holds, before compression */
 	uint64_t image_bytes;

@@ -3,6 +3,7 @@
 #include <asm/prctl.h>
 #include <elf.h>
 #include <errno.h>
+#include <linux/kcmp.h>
 #include <linux/prctl.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 
 #define GET_SYSCALL_USER_DISPATCH_CONFIG 0x4211 /* linux/ptrace.h, 6.4 */
 #define ARCH_GET_XCOMP_PERMISSION        0x1022
+
+enum { CPU_BYTES = 1024 };
 
 int pk_collect_object(const struct pk_kind *k, struct pk_view *v, struct pk_model *m,
 	uint32_t *ret_id, struct pk_error *err)
@@ -80,8 +83,8 @@ static void ask_level(struct parts *p, struct pk_view *v, enum pk_level level)
 	}
 }
 
-static int collect_level(struct pk_dump *d, struct parts *p, struct pk_view *v, enum pk_level level,
-	struct pk_error *err)
+static int collect_level(struct pk_proc *proc, struct parts *p, struct pk_view *v,
+	enum pk_level level, struct pk_error *err)
 {
 	int r = 0;
 
@@ -92,9 +95,9 @@ static int collect_level(struct pk_dump *d, struct parts *p, struct pk_view *v, 
 			continue;
 		v->op = p->op[i];
 		v->data = p->data[i];
-		r = pk_collect_object(pk_kinds[i], v, &d->model, &id, err);
+		r = pk_collect_object(pk_kinds[i], v, &proc->d->model, &id, err);
 		if (r == 0 && pk_kinds[i] == &pk_kind_mm)
-			d->src.mm = id;
+			proc->src.mm = id;
 	}
 	return r;
 }
@@ -121,7 +124,7 @@ static void get_user_dispatch(const struct pk_tracee *t, struct pk_thread *th)
 	th->sud_len = c[3];
 }
 
-static int fill_thread(struct pk_dump *d, const struct pk_tracee *t, const struct pk_script *s,
+static int fill_thread(struct pk_proc *proc, const struct pk_tracee *t, const struct pk_script *s,
 	struct pk_thread *th, struct pk_error *err)
 {
 	const struct own_answers *own = pk_script_at(s, 0);
@@ -138,42 +141,42 @@ static int fill_thread(struct pk_dump *d, const struct pk_tracee *t, const struc
 	th->sigmask = t->sigmask;
 	th->xcomp_perm = pk_script_ret(s, OP_PERM) == 0 ? own->perm : 0;
 	get_user_dispatch(t, th);
-	pk_waits_record(&d->waits, t, d->stopped_mono, th);
+	pk_waits_record(&proc->waits, t, proc->stopped_mono, th);
 	return set_xstate(th, xstate, n, err);
 }
 
-static int collect_thread(struct pk_dump *d, size_t i, struct parts *p, struct pk_error *err)
+static int collect_thread(struct pk_proc *proc, size_t i, struct parts *p, struct pk_error *err)
 {
-	struct pk_tracee *t = d->freeze.v[i];
-	struct pk_view v = {.src = &d->src, .thread = t};
+	struct pk_tracee *t = proc->freeze.v[i];
+	struct pk_view v = {.src = &proc->src, .thread = t};
 	struct pk_thread *th;
 	int r;
 
 	pk_script_clear(&p->script);
 	ask_own(&p->script);
 	ask_level(p, &v, PK_LV_THREAD);
-	r = pk_remote_run(&d->remote, t, &p->script, NULL, err);
+	r = pk_remote_run(&proc->remote, t, &p->script, NULL, err);
 	if (r < 0)
 		return r;
-	th = pk_model_add(&d->model, &pk_thread_type, d->src.task, &v.owner);
+	th = pk_model_add(&proc->d->model, &pk_thread_type, proc->src.task, &v.owner);
 	if (!th)
 		return pk_fail_errno(err, "thread %d", t->tid);
-	r = fill_thread(d, t, &p->script, th, err);
-	d->src.inner[i] = th->tid;
-	return r < 0 ? r : collect_level(d, p, &v, PK_LV_THREAD, err);
+	r = fill_thread(proc, t, &p->script, th, err);
+	proc->src.inner[i] = th->tid;
+	return r < 0 ? r : collect_level(proc, p, &v, PK_LV_THREAD, err);
 }
 
-static int collect_threads(struct pk_dump *d, struct parts *p, struct pk_error *err)
+static int collect_threads(struct pk_proc *proc, struct parts *p, struct pk_error *err)
 {
 	int r = 0;
 
-	d->src.inner = calloc(d->freeze.n, sizeof(*d->src.inner));
-	if (!d->src.inner)
+	proc->src.inner = calloc(proc->freeze.n, sizeof(*proc->src.inner));
+	if (!proc->src.inner)
 		return pk_fail_errno(err, "threads");
-	for (size_t i = 0; i < d->freeze.n && r == 0; i++) {
-		if (pk_deadline_passed(&d->deadline))
-			return pk_dump_late(d, err);
-		r = collect_thread(d, i, p, err);
+	for (size_t i = 0; i < proc->freeze.n && r == 0; i++) {
+		if (pk_deadline_passed(&proc->d->deadline))
+			return pk_dump_late(proc->d, err);
+		r = collect_thread(proc, i, p, err);
 	}
 	return r;
 }
@@ -195,30 +198,42 @@ static void ask_clocks(struct pk_script *s)
 					  .check = PK_CHECK_OK});
 }
 
-static void take_clocks(struct pk_dump *d, const struct pk_script *s)
+/* The job's clocks are those of its first process. */
+static void take_clocks(struct pk_proc *proc, const struct pk_script *s)
 {
-	int64_t *to[3] = {&d->host->realtime, &d->host->monotonic, &d->host->boottime};
+	struct pk_host *h = proc->d->host;
+	int64_t *to[3] = {&h->realtime, &h->monotonic, &h->boottime}, now[3];
 
-	for (size_t i = 0; i < 3; i++)
-		*to[i] = pk_ns((const struct timespec *)pk_script_at(s, 0) + i);
+	for (size_t i = 0; i < 3; i++) {
+		now[i] = pk_ns((const struct timespec *)pk_script_at(s, 0) + i);
+		if (!proc->parent)
+			*to[i] = now[i];
+	}
+	proc->stopped_mono = now[1] - (pk_now() - proc->stopped_at);
 }
 
 /* The CPUs of the job: what we may use, and what any of its threads may. */
+static void add_cpus(uint8_t all[CPU_BYTES], pid_t tid)
+{
+	uint8_t one[CPU_BYTES];
+	long n = syscall(SYS_sched_getaffinity, tid, sizeof(one), one);
+
+	for (long k = 0; k < n; k++)
+		all[k] |= one[k];
+}
+
 static int collect_cpus(struct pk_dump *d, struct pk_error *err)
 {
-	uint8_t all[1024] = {0}, one[1024];
+	uint8_t all[CPU_BYTES] = {0};
 
-	for (size_t i = 0; i <= d->freeze.n; i++) {
-		pid_t tid = i < d->freeze.n ? d->freeze.v[i]->tid : 0;
-		long n = syscall(SYS_sched_getaffinity, tid, sizeof(one), one);
-
-		for (long k = 0; k < n; k++)
-			all[k] |= one[k];
-	}
+	add_cpus(all, 0);
+	for (size_t i = 0; i < d->n_procs; i++)
+		for (size_t k = 0; k < d->proc[i]->freeze.n; k++)
+			add_cpus(all, d->proc[i]->freeze.v[k]->tid);
 	return pk_bytes_set(&d->host->cpus, all, sizeof(all)) < 0 ? pk_fail_errno(err, "CPUs") : 0;
 }
 
-static int collect_host(struct pk_dump *d, struct pk_error *err)
+int pk_collect_host(struct pk_dump *d, struct pk_error *err)
 {
 	struct pk_host *h = pk_model_add(&d->model, &pk_host_type, 0, NULL);
 	struct utsname u;
@@ -228,7 +243,8 @@ static int collect_host(struct pk_dump *d, struct pk_error *err)
 		return pk_fail_errno(err, "host");
 	pk_cpu_probe(&cpu);
 	d->host = h;
-	d->src.host = h;
+	for (size_t i = 0; i < d->n_procs; i++)
+		d->proc[i]->src.host = h;
 	h->hostname = strdup(u.nodename);
 	h->kernel = strdup(u.release);
 	h->version = strdup(PCKPT_VERSION);
@@ -250,22 +266,22 @@ static pid_t inner(const struct pk_status *s, const pid_t *line, pid_t plain)
 }
 
 /* The parent's number as the program sees it: getppid() goes through no file. */
-static int inner_ppid(struct pk_dump *d, int32_t *ret, struct pk_error *err)
+static int inner_ppid(struct pk_proc *proc, int32_t *ret, struct pk_error *err)
 {
 	struct pk_script s = {0};
 	int r;
 
 	pk_script_call(&s, &(struct pk_call){.nr = SYS_getppid, .check = PK_CHECK_OK});
-	r = pk_source_run(&d->src, &s, err);
+	r = pk_source_run(&proc->src, &s, err);
 	*ret = (int32_t)pk_script_ret(&s, 0);
 	pk_script_free(&s);
 	return r;
 }
 
 /* The program file must be there under its name at restore, or travel along. */
-static int collect_exe(struct pk_dump *d, struct pk_task *t, struct pk_error *err)
+static int collect_exe(struct pk_proc *proc, struct pk_task *t, struct pk_error *err)
 {
-	struct pk_source *s = &d->src;
+	struct pk_source *s = &proc->src;
 	struct stat st;
 
 	t->exe = pk_read_link(s->procfd, "exe");
@@ -282,65 +298,131 @@ static int collect_exe(struct pk_dump *d, struct pk_task *t, struct pk_error *er
 	return 0;
 }
 
-static int collect_task(struct pk_dump *d, struct pk_error *err)
+static bool same(const struct pk_proc *a, const struct pk_proc *b, int what)
 {
-	const struct pk_status *s = &d->src.status;
-	struct pk_task *t = pk_model_add(&d->model, &pk_task_type, 0, &d->src.task);
-	int r;
+	return syscall(SYS_kcmp, a->src.pid, b->src.pid, what, 0, 0) == 0;
+}
 
-	if (!t || !(t->comm = strdup(s->name)))
-		return pk_fail_errno(err, "pid %d", d->src.pid);
+static int refuse_shared(const struct pk_proc *a, const struct pk_proc *b, struct pk_error *err)
+{
+	pk_fail(err, PK_E_UNSUPPORTED, "pid %d shares descriptors or its cwd with pid %d",
+		a->src.pid, b->src.pid);
+	pk_why(err, "neither is the other's parent (CLONE_FILES, CLONE_FS)");
+	return pk_try(err, "dump again when one of them has ended");
+}
+
+/* What it shares with an earlier process: clone(2) without CLONE_THREAD. */
+static int find_shared(struct pk_proc *proc, struct pk_task *t, struct pk_error *err)
+{
+	struct pk_dump *d = proc->d;
+
+	for (size_t i = 0; i < d->n_procs && d->proc[i] != proc; i++) {
+		const struct pk_proc *p = d->proc[i];
+
+		if (p->zombie)
+			continue;
+		if (same(p, proc, KCMP_VM)) {
+			pk_fail(err, PK_E_UNSUPPORTED, "pid %d shares its memory with pid %d",
+				proc->src.pid, p->src.pid);
+			pk_why(err, "this version of pckpt restores no processes made by "
+				    "clone(CLONE_VM) without CLONE_THREAD");
+			return pk_try(err, "if it is on its way to execve (vfork), try again");
+		}
+		if (same(p, proc, KCMP_FILES))
+			t->files_of = p->src.task;
+		if (same(p, proc, KCMP_FS))
+			t->fs_of = p->src.task;
+		if ((t->files_of == p->src.task || t->fs_of == p->src.task) && p != proc->parent)
+			return refuse_shared(proc, p, err);
+	}
+	return 0;
+}
+
+static int fill_task(struct pk_proc *proc, struct pk_task *t, struct pk_error *err)
+{
+	const struct pk_status *s = &proc->src.status;
+
+	t->comm = strdup(s->name);
+	if (!t->comm)
+		return pk_fail_errno(err, "pid %d", proc->src.pid);
 	t->pid = inner(s, s->nstgid, s->tgid);
-	t->pgid = inner(s, s->nspgid, d->src.stat.pgrp);
-	t->sid = inner(s, s->nssid, d->src.stat.session);
-	t->start_time = d->src.stat.start_time;
-	t->stop_signal = d->freeze.v[0]->stop_signal;
-	r = inner_ppid(d, &t->ppid, err);
-	return r < 0 ? r : collect_exe(d, t, err);
+	t->pgid = inner(s, s->nspgid, proc->src.stat.pgrp);
+	t->sid = inner(s, s->nssid, proc->src.stat.session);
+	t->start_time = proc->src.stat.start_time;
+	t->exit_signal = proc->src.stat.exit_signal;
+	if (proc->parent) {
+		const struct pk_status *up = &proc->parent->src.status;
+
+		t->ppid = inner(up, up->nstgid, up->tgid);
+	}
+	return 0;
+}
+
+static int collect_task(struct pk_proc *proc, struct pk_error *err)
+{
+	struct pk_task *t = pk_model_add(&proc->d->model, &pk_task_type, 0, &proc->src.task);
+	int r = t ? fill_task(proc, t, err) : pk_fail_errno(err, "pid %d", proc->src.pid);
+
+	if (r < 0)
+		return r;
+	t->stop_signal = proc->freeze.v[0]->stop_signal;
+	if (!proc->parent)
+		r = inner_ppid(proc, &t->ppid, err);
+	if (r == 0)
+		r = find_shared(proc, t, err);
+	return r < 0 ? r : collect_exe(proc, t, err);
+}
+
+int pk_collect_zombie(struct pk_proc *proc, struct pk_error *err)
+{
+	struct pk_task *t = pk_model_add(&proc->d->model, &pk_task_type, 0, &proc->src.task);
+
+	if (!t)
+		return pk_fail_errno(err, "pid %d", proc->src.pid);
+	t->zombie = 1;
+	t->exit_status = proc->src.stat.exit_code;
+	return fill_task(proc, t, err);
 }
 
 /* Asked before the threads, whose time it would take; looked at after them, whose numbers it needs.
  */
 static int ask_attributes(
-	struct pk_dump *d, struct parts *p, struct pk_view *v, struct pk_error *err)
+	struct pk_proc *proc, struct parts *p, struct pk_view *v, struct pk_error *err)
 {
 	int r;
 
 	ask_clocks(&p->script);
 	ask_level(p, v, PK_LV_TASK);
-	r = pk_source_run(&d->src, &p->script, err);
+	r = pk_source_run(&proc->src, &p->script, err);
 	if (r == 0)
-		take_clocks(d, &p->script);
-	d->stopped_mono = d->host->monotonic - (pk_now() - d->stopped_at);
+		take_clocks(proc, &p->script);
 	return r;
 }
 
 static int collect_all(
-	struct pk_dump *d, struct parts *task, struct parts *thread, struct pk_error *err)
+	struct pk_proc *proc, struct parts *task, struct parts *thread, struct pk_error *err)
 {
-	struct pk_view v = {.src = &d->src, .thread = d->freeze.v[0]};
-	int r = ask_attributes(d, task, &v, err);
+	struct pk_view v = {.src = &proc->src, .thread = proc->freeze.v[0]};
+	int r = ask_attributes(proc, task, &v, err);
 
 	if (r == 0)
-		r = collect_task(d, err);
+		r = collect_task(proc, err);
 	if (r == 0)
-		r = collect_threads(d, thread, err);
-	v.owner = d->src.task;
+		r = collect_threads(proc, thread, err);
+	v.owner = proc->src.task;
 	if (r == 0)
-		r = collect_level(d, task, &v, PK_LV_TASK, err);
+		r = collect_level(proc, task, &v, PK_LV_TASK, err);
 	return r;
 }
 
-int pk_collect(struct pk_dump *d, struct pk_error *err)
+int pk_collect(struct pk_proc *proc, struct pk_error *err)
 {
 	struct parts task = {0}, thread = {0};
-	int r = collect_host(d, err);
+	int r = collect_all(proc, &task, &thread, err);
 
-	if (r == 0)
-		r = collect_all(d, &task, &thread, err);
 	pk_script_free(&task.script);
 	pk_script_free(&thread.script);
 	if (r == 0)
-		r = pk_collect_maps(d, err);
-	return r < 0 ? r : pk_collect_fds(d, err);
+		r = pk_collect_maps(proc, err);
+	return r < 0 ? r : pk_collect_inherited(proc, err);
 }

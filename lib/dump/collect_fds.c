@@ -14,21 +14,6 @@
 #include "base/fs.h"
 #include "dump/dump_internal.h"
 
-struct open_fd {
-	uint32_t fd;
-	struct pk_file_view view;
-	uint32_t file; /* record of its description, 0 until it has one */
-};
-
-static void free_views(struct open_fd *v, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		free(v[i].view.link);
-		free(v[i].view.info_text);
-	}
-	free(v);
-}
-
 static void cut_deleted(struct pk_file_view *f)
 {
 	static const char mark[] = " (deleted)";
@@ -41,71 +26,83 @@ static void cut_deleted(struct pk_file_view *f)
 		f->link[n - k] = '\0';
 }
 
-static int look_at(const struct pk_source *s, struct open_fd *o, struct pk_error *err)
+static int look_at(struct pk_source *s, uint32_t fd, struct pk_open_fd *o, struct pk_error *err)
 {
 	struct pk_file_view *f = &o->view;
 	char name[32];
 	size_t n;
 
-	f->fd = o->fd;
+	o->src = s;
+	f->fd = fd;
 	f->std = -1;
-	snprintf(name, sizeof(name), "fd/%u", o->fd);
+	snprintf(name, sizeof(name), "fd/%u", fd);
 	f->link = pk_read_link(s->procfd, name);
 	if (!f->link || fstatat(s->procfd, name, &f->st, 0) < 0)
-		return pk_fail_errno(err, "pid %d fd %u", s->pid, o->fd);
-	snprintf(name, sizeof(name), "fdinfo/%u", o->fd);
+		return pk_fail_errno(err, "pid %d fd %u", s->pid, fd);
+	snprintf(name, sizeof(name), "fdinfo/%u", fd);
 	f->info_text = pk_read_file(s->procfd, name, 1 << 24, &n);
 	if (!f->info_text)
-		return pk_fail_errno(err, "pid %d fd %u", s->pid, o->fd);
+		return pk_fail_errno(err, "pid %d fd %u", s->pid, fd);
 	cut_deleted(f);
 	return pk_fdinfo_parse(f->info_text, n, &f->info, err);
 }
 
 /* kcmp(2) tells whether two descriptors share one open file description. */
-static bool shares(const struct pk_source *s, const struct open_fd *a, const struct open_fd *b)
+static bool shares(const struct pk_open_fd *a, const struct pk_open_fd *b)
 {
 	const struct pk_file_view *x = &a->view, *y = &b->view;
 
 	if (x->st.st_ino != y->st.st_ino || x->st.st_dev != y->st.st_dev ||
-		x->info.pos != y->info.pos)
+		x->info.pos != y->info.pos ||
+		(x->info.flags ^ y->info.flags) & ~(uint32_t)O_CLOEXEC)
 		return false;
-	return syscall(SYS_kcmp, s->pid, s->pid, KCMP_FILE, a->fd, b->fd) == 0;
+	return syscall(SYS_kcmp, a->src->pid, b->src->pid, KCMP_FILE, x->fd, y->fd) == 0;
 }
 
-static bool same_terminal(const struct open_fd *a, const struct open_fd *b)
+static bool same_terminal(const struct pk_open_fd *a, const struct pk_open_fd *b)
 {
 	return S_ISCHR(a->view.st.st_mode) && S_ISCHR(b->view.st.st_mode) &&
 	       a->view.st.st_rdev == b->view.st.st_rdev;
 }
 
-/* Which standard stream a descriptor is or shares; descriptors ascend, so 0 to 2 come first. */
-static void find_std(const struct pk_source *s, struct open_fd *v, size_t i)
+/*
+ * Which standard stream a descriptor is or shares: one of the job's first process, or one of its
+ * own process. Descriptors ascend, so 0 to 2 come first.
+ */
+static void find_std(struct pk_open_fds *all, size_t first, size_t i)
 {
-	for (size_t k = 0; k <= i && v[k].fd <= 2; k++)
-		if (k == i || shares(s, &v[k], &v[i]) || same_terminal(&v[k], &v[i])) {
-			v[i].view.std = (int)v[k].fd;
-			return;
-		}
+	const size_t from[2] = {0, first};
+	struct pk_open_fd *v = all->v;
+
+	for (size_t p = 0; p < 2; p++)
+		for (size_t k = from[p]; k <= i && v[k].src == v[from[p]].src && v[k].view.fd <= 2;
+			k++)
+			if (k == i || shares(&v[k], &v[i]) || same_terminal(&v[k], &v[i])) {
+				v[i].view.std = (int)v[k].view.fd;
+				return;
+			}
 }
 
-static int collect_file(struct pk_dump *d, struct open_fd *v, size_t i, struct pk_error *err)
+static int collect_file(struct pk_dump *d, size_t i, struct pk_error *err)
 {
-	struct pk_view view = {.src = &d->src, .file = &v[i].view, .owner = d->src.task};
+	struct pk_open_fd *v = d->open.v;
+	struct pk_view view = {.src = v[i].src, .file = &v[i].view, .owner = v[i].src->task};
 	int r;
 
 	for (size_t k = 0; k < i; k++)
-		if (shares(&d->src, &v[k], &v[i])) {
+		if (shares(&v[k], &v[i])) {
 			v[i].file = v[k].file;
 			return 0;
 		}
 	r = pk_collect_object(pk_kind_match(&view, PK_LV_FILE), &view, &d->model, &v[i].file, err);
-	return r < 0 ? pk_wrap(err, "pid %d", d->src.pid) : 0;
+	return r < 0 ? pk_wrap(err, "pid %d", v[i].src->pid) : 0;
 }
 
 /* FD_CLOEXEC is the descriptor's own; fdinfo shows it as O_CLOEXEC. */
-static int fill_table(struct pk_dump *d, const struct open_fd *v, size_t n, struct pk_error *err)
+static int fill_table(
+	struct pk_proc *proc, const struct pk_open_fd *v, size_t n, struct pk_error *err)
 {
-	struct pk_fds *t = pk_model_add(&d->model, &pk_fds_type, d->src.task, NULL);
+	struct pk_fds *t = pk_model_add(&proc->d->model, &pk_fds_type, proc->src.task, NULL);
 
 	if (!t)
 		return pk_fail_errno(err, "descriptors");
@@ -115,7 +112,7 @@ static int fill_table(struct pk_dump *d, const struct open_fd *v, size_t n, stru
 		if (!fd)
 			return pk_fail_errno(err, "descriptors");
 		*fd = (struct pk_fd){
-			.fd = v[i].fd,
+			.fd = v[i].view.fd,
 			.flags = v[i].view.info.flags & O_CLOEXEC ? FD_CLOEXEC : 0,
 			.file = v[i].file,
 		};
@@ -123,29 +120,67 @@ static int fill_table(struct pk_dump *d, const struct open_fd *v, size_t n, stru
 	return 0;
 }
 
-int pk_collect_fds(struct pk_dump *d, struct pk_error *err)
+static int look_at_all(struct pk_dump *d, struct pk_proc *proc, struct pk_error *err)
 {
 	PK_FREE uint32_t *fds = NULL;
-	struct open_fd *v;
+	struct pk_open_fd *v;
 	size_t n;
 	int r = 0;
 
-	if (pk_list_numbers(d->src.procfd, "fd", &fds, &n) < 0)
-		return pk_fail_errno(err, "pid %d: descriptors", d->src.pid);
-	v = calloc(n ? n : 1, sizeof(*v));
+	if (pk_list_numbers(proc->src.procfd, "fd", &fds, &n) < 0)
+		return pk_fail_errno(err, "pid %d: descriptors", proc->src.pid);
+	v = realloc(d->open.v, (d->open.n + n + 1) * sizeof(*v));
 	if (!v)
-		return pk_fail_errno(err, "pid %d: descriptors", d->src.pid);
+		return pk_fail_errno(err, "pid %d: descriptors", proc->src.pid);
+	d->open.v = v;
 	for (size_t i = 0; i < n && r == 0; i++) {
-		v[i].fd = fds[i];
-		r = look_at(&d->src, &v[i], err);
+		v[d->open.n] = (struct pk_open_fd){0};
+		r = look_at(&proc->src, fds[i], &v[d->open.n++], err);
 	}
-	for (size_t i = 0; i < n && r == 0; i++) {
-		find_std(&d->src, v, i);
-		r = collect_file(d, v, i, err);
-	}
-	if (r == 0)
-		r = fill_table(d, v, n, err);
-	free_views(v, n);
-	d->ret->fds = (unsigned)n;
 	return r;
+}
+
+static bool shares_table(const struct pk_proc *proc)
+{
+	const struct pk_obj *task = pk_model_find(&proc->d->model, proc->src.task, &pk_task_type);
+
+	return ((const struct pk_task *)task->data)->files_of != 0;
+}
+
+static int collect_table(struct pk_proc *proc, size_t first, size_t *end, struct pk_error *err)
+{
+	struct pk_dump *d = proc->d;
+	int r = 0;
+
+	for (*end = first; *end < d->open.n && d->open.v[*end].src == &proc->src && r == 0;
+		++*end) {
+		find_std(&d->open, first, *end);
+		r = collect_file(d, *end, err);
+	}
+	return r < 0 ? r : fill_table(proc, d->open.v + first, *end - first, err);
+}
+
+int pk_collect_fds(struct pk_dump *d, struct pk_error *err)
+{
+	size_t at = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < d->n_procs && r == 0; i++)
+		if (!d->proc[i]->zombie && !shares_table(d->proc[i]))
+			r = look_at_all(d, d->proc[i], err);
+	for (size_t i = 0; i < d->n_procs && r == 0; i++)
+		if (!d->proc[i]->zombie && !shares_table(d->proc[i]))
+			r = collect_table(d->proc[i], at, &at, err);
+	d->ret->fds = (unsigned)d->open.n;
+	return r;
+}
+
+void pk_free_fds(struct pk_dump *d)
+{
+	for (size_t i = 0; i < d->open.n; i++) {
+		free(d->open.v[i].view.link);
+		free(d->open.v[i].view.info_text);
+	}
+	free(d->open.v);
+	d->open = (struct pk_open_fds){0};
 }

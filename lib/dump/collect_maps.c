@@ -51,7 +51,7 @@ static int check_map(const struct pk_map *m, struct pk_error *err)
 }
 
 static int add_guards(
-	struct pk_dump *d, const struct pk_map *m, struct pk_vma *vma, struct pk_error *err)
+	struct pk_proc *proc, const struct pk_map *m, struct pk_vma *vma, struct pk_error *err)
 {
 	uint64_t at = m->start;
 	struct pk_range ranges[64];
@@ -59,7 +59,7 @@ static int add_guards(
 	/* Kernels before 6.15 do not mark mappings with guards; asking costs little. */
 	while (at < m->end) {
 		int n = pk_pagemap_scan(
-			&d->src.pagemap, PK_PAGES_GUARD, &at, m->end, ranges, 64, err);
+			&proc->src.pagemap, PK_PAGES_GUARD, &at, m->end, ranges, 64, err);
 
 		if (n < 0)
 			return n;
@@ -76,7 +76,7 @@ static int add_guards(
 
 /* Private memory: belongs to the mm. Droppable memory may be lost at any time, and is. */
 static int save_private(
-	struct pk_dump *d, struct pk_vma *vma, const struct pk_map *m, struct pk_error *err)
+	struct pk_proc *proc, struct pk_vma *vma, const struct pk_map *m, struct pk_error *err)
 {
 	/* smaps counts huge pages of hugetlbfs apart: then the page map has to tell. */
 	bool own_pages = m->anon || m->swap || m->vmflags & PK_VM(ht);
@@ -84,45 +84,45 @@ static int save_private(
 	if (vma->shared || vma->flags & PK_VM(dp) || !own_pages)
 		return 0;
 	vma->stored = 1;
-	return pk_contents_add(&d->contents,
+	return pk_contents_add(&proc->d->contents,
 		&(struct pk_content){
-			.obj = d->src.mm,
+			.obj = proc->src.mm,
 			.part = PK_PART_PRIVATE,
 			.keep_zeros = vma->backing != 0,
 			.start = m->start,
 			.end = m->end,
 			.to = m->start,
 			.fd = -1,
-			.src = &d->src,
+			.src = &proc->src,
 		},
 		err);
 }
 
 /* The record of what the mapping shows; one for each object, however often it is mapped. */
-static int find_backing(struct pk_dump *d, const struct pk_kind *k, struct pk_view *v,
+static int find_backing(struct pk_proc *proc, const struct pk_kind *k, struct pk_view *v,
 	struct pk_vma *vma, struct pk_error *err)
 {
 	uint64_t dev = makedev(v->map->dev_major, v->map->dev_minor);
 	int r;
 
-	vma->backing = pk_source_known(&d->src, dev, v->map->ino, k->type);
+	vma->backing = pk_source_known(&proc->src, dev, v->map->ino, k->type);
 	if (vma->backing)
 		return 0;
-	r = pk_collect_object(k, v, &d->model, &vma->backing, err);
+	r = pk_collect_object(k, v, &proc->d->model, &vma->backing, err);
 	if (r < 0 || !vma->backing)
 		return r;
-	return pk_source_know(&d->src, dev, v->map->ino, k->type, vma->backing, err);
+	return pk_source_know(&proc->src, dev, v->map->ino, k->type, vma->backing, err);
 }
 
 static int collect_map(
-	struct pk_dump *d, const struct pk_map *m, struct pk_vma *vma, struct pk_error *err)
+	struct pk_proc *proc, const struct pk_map *m, struct pk_vma *vma, struct pk_error *err)
 {
-	struct pk_view v = {.src = &d->src, .map = m, .owner = d->src.task};
+	struct pk_view v = {.src = &proc->src, .map = m, .owner = proc->src.task};
 	const struct pk_kind *k = pk_kind_match(&v, PK_LV_MAPPING);
 	int r = k == &pk_kind_vdso ? 0 : check_map(m, err);
 
 	if (r == 0)
-		r = find_backing(d, k, &v, vma, err);
+		r = find_backing(proc, k, &v, vma, err);
 	if (r < 0)
 		return r;
 	vma->start = m->start;
@@ -140,8 +140,8 @@ static int collect_map(
 	if (k->save)
 		r = k->save(&v, vma, err);
 	if (r == 0)
-		r = add_guards(d, m, vma, err);
-	return r < 0 ? r : save_private(d, vma, m, err);
+		r = add_guards(proc, m, vma, err);
+	return r < 0 ? r : save_private(proc, vma, m, err);
 }
 
 /* NUMA policies, a batch of mappings at a time. */
@@ -150,7 +150,7 @@ struct policy {
 	uint8_t nodes[NODE_BYTES];
 };
 
-static int read_policies(struct pk_dump *d, struct pk_vma **vma, size_t n, struct pk_error *err)
+static int read_policies(struct pk_proc *proc, struct pk_vma **vma, size_t n, struct pk_error *err)
 {
 	struct pk_script s = {0};
 	size_t at = pk_script_data(&s, NULL, n * sizeof(struct policy));
@@ -166,7 +166,7 @@ static int read_policies(struct pk_dump *d, struct pk_vma **vma, size_t n, struc
 						   pk_num(NODE_BYTES * 8), pk_num(vma[i]->start),
 						   pk_num(MPOL_F_ADDR)},
 				   });
-	r = pk_source_run(&d->src, &s, err);
+	r = pk_source_run(&proc->src, &s, err);
 	p = pk_script_at(&s, at);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		if (pk_script_ret(&s, i) < 0 || !p[i].mode)
@@ -179,42 +179,42 @@ static int read_policies(struct pk_dump *d, struct pk_vma **vma, size_t n, struc
 	return r;
 }
 
-static int collect_policies(struct pk_dump *d, struct pk_error *err)
+static int collect_policies(struct pk_proc *proc, struct pk_error *err)
 {
 	struct pk_vma *batch[POLICY_BATCH];
 	struct pk_obj *o = NULL;
 	size_t n = 0;
 	int r = 0;
 
-	while (r == 0 && (o = pk_model_next(&d->model, o, &pk_vma_type, d->src.task))) {
+	while (r == 0 && (o = pk_model_next(&proc->d->model, o, &pk_vma_type, proc->src.task))) {
 		batch[n++] = o->data;
 		if (n == POLICY_BATCH) {
-			r = read_policies(d, batch, n, err);
+			r = read_policies(proc, batch, n, err);
 			n = 0;
 		}
 	}
-	return r == 0 && n ? read_policies(d, batch, n, err) : r;
+	return r == 0 && n ? read_policies(proc, batch, n, err) : r;
 }
 
-int pk_collect_maps(struct pk_dump *d, struct pk_error *err)
+int pk_collect_maps(struct pk_proc *proc, struct pk_error *err)
 {
-	for (size_t i = 0; i < d->src.maps.n; i++) {
-		const struct pk_map *m = &d->src.maps.v[i];
+	for (size_t i = 0; i < proc->src.maps.n; i++) {
+		const struct pk_map *m = &proc->src.maps.v[i];
 		struct pk_vma vma = {0};
 		struct pk_vma *rec;
 		int r;
 
 		if (!strcmp(m->path, "[vsyscall]"))
 			continue; /* the kernel's, in every process, and not to be moved */
-		r = collect_map(d, m, &vma, err);
+		r = collect_map(proc, m, &vma, err);
 		if (r < 0)
-			return pk_wrap(err, "pid %d", d->src.pid);
+			return pk_wrap(err, "pid %d", proc->src.pid);
 		/* After its backing: records refer to earlier ones only. */
-		rec = pk_model_add(&d->model, &pk_vma_type, d->src.task, NULL);
+		rec = pk_model_add(&proc->d->model, &pk_vma_type, proc->src.task, NULL);
 		if (!rec)
 			return pk_fail_errno(err, "mappings");
 		*rec = vma;
-		d->ret->maps++;
+		proc->d->ret->maps++;
 	}
-	return collect_policies(d, err);
+	return collect_policies(proc, err);
 }

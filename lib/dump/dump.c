@@ -30,78 +30,59 @@
 #include "kind/trace.h"
 #include "ptrace/rseq.h"
 
-#define FREEZE_LIMIT (5 * PK_NSEC) /* for threads that do not stop */
-#define SCRIPT_ROOM  (256u << 10)  /* for programs run inside the process */
-#define RECORDS      "core.pk"
+#define SCRIPT_ROOM (256u << 10) /* for programs run inside the process */
+#define RECORDS     "core.pk"
 
 int pk_dump_late(const struct pk_dump *d, struct pk_error *err)
 {
-	pk_fail(err, PK_E_TEMPFAIL, "dump of pid %d given up", d->src.pid);
+	pk_fail(err, PK_E_TEMPFAIL, "dump of pid %d given up", d->o->pid);
 	if (pk_deadline_cancelled(&d->deadline))
 		return pk_why(err, "interrupted by a signal");
 	pk_why(err, "it was not done within the time limit");
 	return pk_try(err, "allow more with --timeout, or use more threads with -T");
 }
 
-static int check_threads(struct pk_dump *d, struct pk_error *err)
+static int check_threads(struct pk_proc *proc, struct pk_error *err)
 {
-	if (d->freeze.v[0]->tid != d->src.pid) {
-		pk_fail(err, PK_E_UNSUPPORTED, "pid %d: its first thread has ended", d->src.pid);
-		return pk_why(err, "the others go on without it (pthread_exit in main)");
+	if (proc->freeze.v[0]->tid != proc->src.pid) {
+		pk_fail(err, PK_E_UNSUPPORTED, "pid %d: its first thread has ended", proc->src.pid);
+		pk_why(err, "the others go on without it (pthread_exit in main)");
+		return pk_try(err, "have main wait for the other threads");
 	}
-	for (size_t i = 0; i < d->freeze.n; i++)
-		if (!pk_regs_native(&d->freeze.v[i]->regs)) {
+	for (size_t i = 0; i < proc->freeze.n; i++)
+		if (!pk_regs_native(&proc->freeze.v[i]->regs)) {
 			pk_fail(err, PK_E_UNSUPPORTED, "pid %d: thread %d runs 32-bit code",
-				d->src.pid, d->freeze.v[i]->tid);
+				proc->src.pid, proc->freeze.v[i]->tid);
+			pk_why(err, "pckpt knows the 64-bit state of a program only");
 			return pk_try(err, "use a 64-bit version of the program");
 		}
 	return 0;
 }
 
-static int check_children(struct pk_dump *d, struct pk_error *err)
+static int abort_rseq(struct pk_proc *proc, struct pk_error *err)
 {
-	for (size_t i = 0; i < d->freeze.n; i++) {
-		char name[64];
-		PK_FREE char *text = NULL;
+	int r = 0;
 
-		snprintf(name, sizeof(name), "task/%d/children", d->freeze.v[i]->tid);
-		text = pk_read_file(d->src.procfd, name, 1 << 24, NULL);
-		if (!text || !text[0])
-			continue;
-		pk_fail(err, PK_E_UNSUPPORTED, "pid %d: it has child processes: %.100s", d->src.pid,
-			text);
-		pk_why(err, "this version of pckpt dumps single processes with all their threads");
-		return pk_try(err, "dump the child itself, or when the children have ended");
+	for (size_t i = 0; i < proc->freeze.n && r == 0; i++) {
+		struct pk_rseq rs;
+
+		r = pk_rseq_get(proc->freeze.v[i], &rs, err);
+		if (r == 0)
+			r = pk_rseq_abort(proc->freeze.v[i], &rs, err);
 	}
-	return 0;
+	return r;
 }
 
 static int freeze(struct pk_dump *d, struct pk_error *err)
 {
-	int64_t limit = pk_now() + FREEZE_LIMIT;
-	int r;
+	int r = pk_tree_freeze(d, err);
 
-	d->freeze.deadline = d->deadline;
-	if (!d->deadline.at || limit < d->deadline.at)
-		d->freeze.deadline.at = limit;
-	pk_waits_note(&d->waits, d->src.procfd, d->store.path);
-	d->frozen_at = pk_now();
-	r = pk_freeze_process(&d->freeze, d->src.pid, d->src.procfd, err);
-	if (r == -PK_E_NOPERM)
-		return pk_dump_explain_attach(d, err);
-	if (r == -PK_E_TEMPFAIL)
-		r = pk_dump_explain_stuck(d, err);
-	if (r == 0)
-		r = pk_waits_stopped(&d->waits, d->src.procfd, &d->freeze, err);
-	d->stopped_at = pk_now();
-	if (r == 0)
-		r = check_threads(d, err);
-	for (size_t i = 0; i < d->freeze.n && r == 0; i++) {
-		struct pk_rseq rs;
-
-		r = pk_rseq_get(d->freeze.v[i], &rs, err);
+	for (size_t i = 0; i < d->n_procs && r == 0; i++) {
+		if (d->proc[i]->zombie)
+			continue;
+		r = check_threads(d->proc[i], err);
 		if (r == 0)
-			r = pk_rseq_abort(d->freeze.v[i], &rs, err);
+			r = abort_rseq(d->proc[i], err);
 	}
 	return r;
 }
@@ -116,41 +97,72 @@ static uint64_t quiet_signals(const struct pk_status *s)
 }
 
 /* Read /proc again now that nothing changes any more. */
-static int look(struct pk_dump *d, struct pk_error *err)
+static int look(struct pk_proc *proc, struct pk_error *err)
 {
-	struct pk_source *s = &d->src;
+	struct pk_source *s = &proc->src;
 	int r;
 
 	pk_status_free(&s->status);
 	r = pk_status_read(s->procfd, &s->status, err);
 	if (r == 0)
 		r = pk_stat_read(s->procfd, &s->stat, err);
-	if (r == 0)
-		r = pk_maps_read(s->procfd, true, &s->maps, err);
+	if (r < 0 || proc->zombie)
+		return r;
+	r = pk_maps_read(s->procfd, true, &s->maps, err);
 	if (r == 0)
 		r = pk_pagemap_open(s->procfd, true, &s->pagemap, err);
-	if (r == 0)
-		r = check_children(d, err);
 	if (r < 0)
 		return r;
 	s->memfd = openat(s->procfd, "mem", O_RDONLY | O_CLOEXEC);
 	if (s->memfd < 0)
 		return pk_fail_errno(err, "/proc/%d/mem", s->pid);
-	d->remote.quiet = quiet_signals(&s->status);
-	d->remote.deadline = d->deadline;
-	d->remote.namer = pk_trace_name;
-	d->remote.trace = d->o->trace;
-	return pk_foothold_settle(d, err);
+	proc->remote.quiet = quiet_signals(&s->status);
+	proc->remote.deadline = proc->d->deadline;
+	proc->remote.namer = pk_trace_name;
+	proc->remote.trace = proc->d->o->trace;
+	return pk_foothold_settle(proc, err);
+}
+
+static int collect_process(struct pk_proc *proc, struct pk_error *err)
+{
+	int r = pk_remote_open(&proc->remote, proc->freeze.v[0], 0, SCRIPT_ROOM, err);
+
+	return r < 0 ? r : pk_collect(proc, err);
+}
+
+static int close_areas(struct pk_dump *d, struct pk_error *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < d->n_procs; i++) {
+		struct pk_proc *proc = d->proc[i];
+		int e = proc->remote.base ? pk_remote_close(&proc->remote, proc->freeze.v[0],
+						    r < 0 ? NULL : err)
+					  : 0;
+
+		if (r == 0)
+			r = e;
+	}
+	return r;
 }
 
 static int collect(struct pk_dump *d, struct pk_error *err)
 {
-	struct pk_tracee *t = d->freeze.v[0];
-	int r = pk_remote_open(&d->remote, t, 0, SCRIPT_ROOM, err), back;
+	int r = 0, back;
 
+	for (size_t i = 0; i < d->n_procs && r == 0; i++)
+		r = look(d->proc[i], err);
 	if (r == 0)
-		r = pk_collect(d, err);
-	back = pk_remote_close(&d->remote, t, r < 0 ? NULL : err);
+		r = pk_collect_host(d, err);
+	for (size_t i = 0; i < d->n_procs && r == 0; i++) {
+		struct pk_proc *proc = d->proc[i];
+
+		r = proc->zombie ? pk_collect_zombie(proc, err) : collect_process(proc, err);
+		d->ret->threads += (unsigned)proc->freeze.n;
+	}
+	if (r == 0)
+		r = pk_collect_fds(d, err);
+	back = close_areas(d, r < 0 ? NULL : err);
 	if (r == -PK_E_TEMPFAIL && pk_deadline_passed(&d->deadline))
 		return pk_dump_late(d, err);
 	return r < 0 ? r : back;
@@ -197,20 +209,30 @@ static int commit(struct pk_dump *d, struct pk_error *err)
 	return 0;
 }
 
-/* The process is dead when its last thread is; a zombie that nobody reaps counts as dead. */
-static int kill_it(struct pk_dump *d, struct pk_error *err)
+/* A process is dead when its last thread is; a zombie that nobody reaps counts as dead. */
+static void wait_dead(const struct pk_proc *proc)
 {
-	if (kill(d->src.pid, SIGKILL) < 0 && errno != ESRCH)
-		return pk_fail_errno(
-			err, "pid %d: cannot kill it; its checkpoint is complete", d->src.pid);
 	for (int i = 0; i < 10000; i++) {
 		struct pk_stat st;
 
-		if (pk_stat_read(d->src.procfd, &st, NULL) < 0 || st.state == 'Z' ||
+		if (pk_stat_read(proc->src.procfd, &st, NULL) < 0 || st.state == 'Z' ||
 			st.state == 'X')
-			return 0;
+			return;
 		poll(NULL, 0, 1);
 	}
+}
+
+/* All at once, while none of them can react. */
+static int kill_all(struct pk_dump *d, struct pk_error *err)
+{
+	for (size_t i = 0; i < d->n_procs; i++)
+		if (kill(d->proc[i]->src.pid, SIGKILL) < 0 && errno != ESRCH)
+			return pk_fail_errno(err,
+				"pid %d: cannot kill it; its checkpoint is complete",
+				d->proc[i]->src.pid);
+	for (size_t i = 0; i < d->n_procs; i++)
+		if (!d->proc[i]->zombie)
+			wait_dead(d->proc[i]);
 	return 0;
 }
 
@@ -220,16 +242,13 @@ static int frozen(void *arg, struct pk_error *err)
 	int r = freeze(d, err);
 
 	if (r == 0)
-		r = look(d, err);
-	if (r == 0)
 		r = collect(d, err);
 	if (r == 0 && !d->o->dry_run)
 		r = pk_dump_pages(d, err);
-	d->ret->threads = (unsigned)d->freeze.n;
 	if (r == 0 && d->o->kill && !d->o->dry_run) {
 		r = commit(d, err);
 		if (r == 0)
-			r = kill_it(d, err);
+			r = kill_all(d, err);
 	}
 	return r;
 }
@@ -243,9 +262,10 @@ static unsigned allowed_cpus(void)
 
 static int open_store(struct pk_dump *d, struct pk_error *err)
 {
-	PK_FREE char *name = d->o->store
-				     ? strdup(d->o->store)
-				     : pk_asprintf("pckpt-%s-%d", d->src.status.name, d->src.pid);
+	const struct pk_proc *root = d->proc[0];
+	PK_FREE char *name =
+		d->o->store ? strdup(d->o->store)
+			    : pk_asprintf("pckpt-%s-%d", root->src.status.name, root->src.pid);
 	int r;
 
 	if (!name)
@@ -270,18 +290,18 @@ static int run(struct pk_dump *d, struct pk_error *err)
 	int r = pk_dump_resolve(d, err);
 
 	if (r == 0)
-		r = pk_dump_check(d, err);
+		r = pk_tree_look(d, err);
 	if (r == 0 && !d->o->dry_run)
 		r = open_store(d, err);
 	if (r < 0)
 		return r;
-	d->ret->pid = d->src.pid;
-	snprintf(d->ret->comm, sizeof(d->ret->comm), "%.31s", d->src.status.name);
-	pk_foothold_find(d);
+	d->ret->pid = d->proc[0]->src.pid;
+	snprintf(d->ret->comm, sizeof(d->ret->comm), "%.31s", d->proc[0]->src.status.name);
 	r = pk_tracer_run(frozen, d, err);
 	d->ret->frozen_ns = d->frozen_at ? pk_now() - d->frozen_at : 0;
 	if (r == 0 && !d->o->kill && !d->o->dry_run)
 		r = commit(d, err);
+	d->ret->processes = (unsigned)d->n_procs;
 	d->ret->total_ns = pk_now() - started;
 	return r;
 }
@@ -291,20 +311,10 @@ static void release(struct pk_dump *d)
 	pk_dump_abort_pages(d);
 	pk_store_close(&d->store);
 	pk_contents_free(&d->contents);
+	pk_free_fds(d);
+	pk_tree_free(d);
 	pk_model_free(&d->model);
-	pk_freeze_free(&d->freeze);
-	pk_waits_free(&d->waits);
-	pk_maps_free(&d->src.maps);
-	pk_status_free(&d->src.status);
-	pk_pagemap_close(&d->src.pagemap);
-	free(d->src.known);
-	free(d->src.inner);
-	for (size_t i = 0; i < 3; i++) {
-		int fd = (int[3]){d->src.procfd, d->src.pidfd, d->src.memfd}[i];
-
-		if (fd >= 0)
-			close(fd);
-	}
+	free(d->known.v);
 }
 
 int pk_dump(const struct pckpt_dump_options *o, const atomic_bool *cancelled,
@@ -322,16 +332,6 @@ int pk_dump(const struct pckpt_dump_options *o, const atomic_bool *cancelled,
 	if (o->timeout_ns)
 		d->deadline.at = pk_now() + o->timeout_ns;
 	d->store.dirfd = d->store.lockfd = d->store.partfd = -1;
-	d->src = (struct pk_source){
-		.model = &d->model,
-		.contents = &d->contents,
-		.freeze = &d->freeze,
-		.remote = &d->remote,
-		.procfd = -1,
-		.pidfd = -1,
-		.memfd = -1,
-		.pagemap = {.fd = -1},
-	};
 	r = run(d, err);
 	release(d);
 	return r;

@@ -10,25 +10,39 @@
 
 #define PK_MAX_WORKERS 256
 
+/* One process of the job. */
+struct pk_proc {
+	struct pk_dump *d;
+	struct pk_proc *parent; /* NULL: the one that was named */
+	bool zombie;            /* ended, but its parent has not waited for it */
+	bool checked;           /* for what is known to stand in the way */
+	struct pk_source src;
+	struct pk_freeze freeze;
+	struct pk_remote remote;
+	struct pk_waits waits;
+	struct pk_foothold foothold;
+	int64_t stopped_at;   /* pk_now() when all its threads were */
+	int64_t stopped_mono; /* the same moment on the program's CLOCK_MONOTONIC */
+};
+
 struct pk_dump {
 	const struct pckpt_dump_options *o;
 	struct pckpt_dump_result *ret;
 	struct pk_deadline deadline; /* of the whole dump */
 
+	struct pk_proc **proc; /* parents before their children */
+	size_t n_procs;
+
 	struct pk_model model;
 	struct pk_contents contents;
-	struct pk_freeze freeze;
-	struct pk_remote remote;
-	struct pk_source src;
-	struct pk_waits waits;
-	struct pk_foothold foothold;
+	struct pk_known known;
+	struct pk_open_fds open;
 	struct pk_host *host;
 
 	struct pk_store store;
 	struct pk_pages_writer *writer[PK_MAX_WORKERS];
 	unsigned n_workers;
-	int64_t frozen_at, stopped_at; /* pk_now(): first thread asked to stop, all stopped */
-	int64_t stopped_mono;          /* the latter on the program's CLOCK_MONOTONIC */
+	int64_t frozen_at; /* pk_now() when the first thread was asked to stop */
 };
 
 /* dump.c: time is up, or a signal came. */
@@ -36,18 +50,39 @@ int pk_dump_late(const struct pk_dump *d, struct pk_error *err);
 
 /* resolve.c: the process that is meant, its open /proc directory, and why it cannot be dumped. */
 int pk_dump_resolve(struct pk_dump *d, struct pk_error *err);
-int pk_dump_check(struct pk_dump *d, struct pk_error *err);
-int pk_dump_explain_stuck(struct pk_dump *d, struct pk_error *err);
-int pk_dump_explain_attach(struct pk_dump *d, struct pk_error *err);
+int pk_dump_check(struct pk_proc *proc, struct pk_error *err);
+int pk_dump_explain_stuck(struct pk_proc *proc, struct pk_error *err);
+int pk_dump_explain_attach(struct pk_proc *proc, struct pk_error *err);
+
+/*
+ * tree.c: the processes of the job. pk_tree_look adds what can be seen of the tree while it runs,
+ * so that obstacles are found before anything is stopped; pk_tree_freeze stops it, with whatever
+ * was born meanwhile. A process that is gone by then is forgotten.
+ */
+struct pk_proc *pk_tree_add(
+	struct pk_dump *d, struct pk_proc *parent, pid_t pid, struct pk_error *err);
+int pk_tree_look(struct pk_dump *d, struct pk_error *err);
+int pk_tree_freeze(struct pk_dump *d, struct pk_error *err);
+void pk_tree_free(struct pk_dump *d);
+/* Open /proc/PID. */
+int pk_open_proc(pid_t pid, struct pk_error *err);
 
 /* foothold.c: where remote execution can begin; before the freeze, and checked again after it. */
-void pk_foothold_find(struct pk_dump *d);
-int pk_foothold_settle(struct pk_dump *d, struct pk_error *err);
+void pk_foothold_find(struct pk_proc *proc);
+int pk_foothold_settle(struct pk_proc *proc, struct pk_error *err);
 
-/* collect.c: threads and attributes; collect_maps.c, collect_fds.c: the rest. */
-int pk_collect(struct pk_dump *d, struct pk_error *err);
-int pk_collect_maps(struct pk_dump *d, struct pk_error *err);
+/*
+ * collect.c: the host; then, for each process, threads and attributes; collect_maps.c,
+ * collect_fds.c: the rest. Descriptors are looked at together, as they may share files.
+ */
+int pk_collect_host(struct pk_dump *d, struct pk_error *err);
+int pk_collect(struct pk_proc *proc, struct pk_error *err);
+int pk_collect_zombie(struct pk_proc *proc, struct pk_error *err);
+int pk_collect_maps(struct pk_proc *proc, struct pk_error *err);
 int pk_collect_fds(struct pk_dump *d, struct pk_error *err);
+void pk_free_fds(struct pk_dump *d);
+/* inherit.c: which private mappings a process still shares with its parent since it was forked. */
+int pk_collect_inherited(struct pk_proc *proc, struct pk_error *err);
 
 /* A new record of this kind, filled by its collect; *ret_id is 0 if it said PK_SKIP. */
 int pk_collect_object(const struct pk_kind *k, struct pk_view *v, struct pk_model *m,

@@ -15,13 +15,13 @@
 #define SEARCH_MAX   (8u << 20) /* bytes of one mapping that are searched */
 #define STACK_MARGIN 65536u     /* that much of the stack below its pointer is left alone */
 
-static void search(struct pk_dump *d, const struct pk_map *m, uint8_t *buf)
+static void search(struct pk_proc *proc, const struct pk_map *m, uint8_t *buf)
 {
-	struct pk_foothold *f = &d->foothold;
+	struct pk_foothold *f = &proc->foothold;
 	size_t n = m->end - m->start < SEARCH_MAX ? m->end - m->start : SEARCH_MAX;
 	struct pk_gadgets g;
 
-	if (pk_mem_read(d->src.pid, m->start, buf, n, NULL) < 0)
+	if (pk_mem_read(proc->src.pid, m->start, buf, n, NULL) < 0)
 		return;
 	pk_gadgets_find(buf, n, &g);
 	if (!f->syscall && g.syscall >= 0)
@@ -32,13 +32,13 @@ static void search(struct pk_dump *d, const struct pk_map *m, uint8_t *buf)
 		f->sigreturn = m->start + (uint64_t)g.sigreturn;
 }
 
-void pk_foothold_find(struct pk_dump *d)
+void pk_foothold_find(struct pk_proc *proc)
 {
-	struct pk_foothold *f = &d->foothold;
+	struct pk_foothold *f = &proc->foothold;
 	PK_FREE uint8_t *buf = malloc(SEARCH_MAX);
 	struct pk_maps maps;
 
-	if (!buf || pk_maps_read(d->src.procfd, false, &maps, NULL) < 0)
+	if (!buf || pk_maps_read(proc->src.procfd, false, &maps, NULL) < 0)
 		return;
 	/* From the top: the vDSO first, which always has a system call, then libc. */
 	for (size_t i = maps.n; i-- > 0;) {
@@ -47,29 +47,29 @@ void pk_foothold_find(struct pk_dump *d)
 		if (f->syscall && f->syscall_ret && f->sigreturn)
 			break;
 		if (m->prot & PROT_EXEC && strcmp(m->path, "[vsyscall]") != 0)
-			search(d, m, buf);
+			search(proc, m, buf);
 	}
 	pk_maps_free(&maps);
 }
 
-static bool still_there(struct pk_dump *d, uint64_t at, const char *code, size_t n)
+static bool still_there(struct pk_proc *proc, uint64_t at, const char *code, size_t n)
 {
 	uint8_t now[16];
 
-	return at && pk_mem_read(d->src.pid, at, now, n, NULL) == 0 && !memcmp(now, code, n);
+	return at && pk_mem_read(proc->src.pid, at, now, n, NULL) == 0 && !memcmp(now, code, n);
 }
 
 /*
  * The lower end of the main stack is mapped early and used late, if ever: while it is all zeros, no
  * frame has been there, and what is written there disturbs nothing.
  */
-static uint64_t dead_stack(struct pk_dump *d)
+static uint64_t dead_stack(struct pk_proc *proc)
 {
 	uint8_t bytes[PK_FRAME_MAX];
-	uint64_t sp = pk_regs_sp(&d->freeze.v[0]->regs);
+	uint64_t sp = pk_regs_sp(&proc->freeze.v[0]->regs);
 
-	for (size_t i = 0; i < d->src.maps.n; i++) {
-		const struct pk_map *m = &d->src.maps.v[i];
+	for (size_t i = 0; i < proc->src.maps.n; i++) {
+		const struct pk_map *m = &proc->src.maps.v[i];
 
 		if (strcmp(m->path, "[stack]") != 0)
 			continue;
@@ -77,7 +77,7 @@ static uint64_t dead_stack(struct pk_dump *d)
 			return 0;
 		if (sp >= m->start && sp < m->end && sp - m->start < PK_FRAME_MAX + STACK_MARGIN)
 			return 0;
-		if (pk_mem_read(d->src.pid, m->start, bytes, sizeof(bytes), NULL) < 0)
+		if (pk_mem_read(proc->src.pid, m->start, bytes, sizeof(bytes), NULL) < 0)
 			return 0;
 		for (size_t k = 0; k < sizeof(bytes); k++)
 			if (bytes[k])
@@ -87,19 +87,19 @@ static uint64_t dead_stack(struct pk_dump *d)
 	return 0;
 }
 
-int pk_foothold_settle(struct pk_dump *d, struct pk_error *err)
+int pk_foothold_settle(struct pk_proc *proc, struct pk_error *err)
 {
-	struct pk_foothold *f = &d->foothold;
+	struct pk_foothold *f = &proc->foothold;
 
-	if (!still_there(d, f->syscall, PK_SYSCALL_INSN, PK_SYSCALL_INSN_LEN)) {
+	if (!still_there(proc, f->syscall, PK_SYSCALL_INSN, PK_SYSCALL_INSN_LEN)) {
 		pk_fail(err, PK_E_TEMPFAIL, "pid %d: no system call instruction found in it",
-			d->src.pid);
+			proc->src.pid);
 		pk_why(err, "it was just starting, or has unmapped the vDSO and all libraries");
 		return pk_try(err, "dump again in a moment");
 	}
-	if (!still_there(d, f->syscall_ret, PK_SYSCALL_INSN, PK_SYSCALL_INSN_LEN))
+	if (!still_there(proc, f->syscall_ret, PK_SYSCALL_INSN, PK_SYSCALL_INSN_LEN))
 		f->syscall_ret = 0;
-	f->frame_at = f->syscall_ret && f->sigreturn ? dead_stack(d) : 0;
-	d->remote.foothold = *f;
+	f->frame_at = f->syscall_ret && f->sigreturn ? dead_stack(proc) : 0;
+	proc->remote.foothold = *f;
 	return 0;
 }

@@ -149,7 +149,8 @@ static void put_back(struct scan *s, const struct pk_range *rest)
 
 static bool fits_together(const struct chunk *c, const struct pk_content *next)
 {
-	return !c->n || (c->seg[0].c->fd < 0 && next->fd < 0 && c->seg[0].c->src == next->src);
+	return !c->n || (c->seg[0].c->fd < 0 && next->fd < 0 && c->seg[0].c->src == next->src &&
+				c->seg[0].c->twin == next->twin);
 }
 
 /* Cut the next chunk. 1, 0 when all is cut, or a negative class. */
@@ -189,6 +190,8 @@ struct worker {
 	struct scan *scan;
 	struct pk_pages_writer *w;
 	uint8_t *raw;
+	uint8_t *twin; /* the same addresses of the parent */
+	bool has_twin;
 	struct chunk chunk;
 	struct pk_extent ext[MAX_SEGS + MAX_SEGS];
 	size_t n_ext;
@@ -229,6 +232,23 @@ static int read_memory(struct worker *w, struct pk_error *err)
 		to += c->seg[i].len;
 	}
 	return 0;
+}
+
+/* What the parent has there. Where it cannot be read nothing is equal. */
+static void read_twin(struct worker *w)
+{
+	const struct pk_source *twin = w->chunk.seg[0].c->fd < 0 ? w->chunk.seg[0].c->twin : NULL;
+	struct iovec remote[MAX_SEGS];
+
+	w->has_twin = false;
+	if (!twin)
+		return;
+	for (size_t i = 0; i < w->chunk.n; i++)
+		remote[i] = (struct iovec){(void *)w->chunk.seg[i].at, w->chunk.seg[i].len};
+	if (!w->twin)
+		w->twin = malloc(PK_BLOCK_RAW);
+	w->has_twin = w->twin &&
+		      pk_mem_gather(twin->pid, twin->memfd, remote, w->chunk.n, w->twin, NULL) == 0;
 }
 
 static int read_chunk(struct worker *w, struct pk_error *err)
@@ -287,12 +307,16 @@ static size_t squeeze(struct worker *w)
 		for (uint64_t done = 0; done < g->len; done += PAGE) {
 			size_t n = g->len - done < PAGE ? g->len - done : PAGE;
 
+			if (w->has_twin && !memcmp(from, w->twin + (from - w->raw), n)) {
+				from += n;
+				continue;
+			}
 			if (!is_zero(from, n)) {
 				if (to != from)
 					memmove(to, from, n);
 				add_extent(w, g, g->at + done, n, 0, (uint32_t)(to - w->raw));
 				to += n;
-			} else if (g->c->keep_zeros) {
+			} else if (g->c->keep_zeros || g->c->twin) {
 				add_extent(w, g, g->at + done, n, PK_EXT_ZERO, 0);
 			}
 			from += n;
@@ -341,6 +365,7 @@ static void *work(void *arg)
 
 	while ((r = take_chunk(w, &err)) > 0) {
 		r = read_chunk(w, &err);
+		read_twin(w);
 		if (r == 0)
 			r = write_chunk(w, &err);
 		if (r < 0)
@@ -383,6 +408,7 @@ int pk_dump_pages(struct pk_dump *d, struct pk_error *err)
 	for (unsigned i = 0; i < n; i++) {
 		pthread_join(w[i].thread, NULL);
 		free(w[i].raw);
+		free(w[i].twin);
 	}
 	if (s.failed && err)
 		*err = s.err;

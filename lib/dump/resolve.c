@@ -15,20 +15,6 @@
 
 #define PF_KTHREAD 0x00200000
 
-static int open_proc(pid_t pid, struct pk_error *err)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d", pid);
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	pk_fail(err, PK_E_MISSING, "pid %d", pid);
-	pk_why(err, "there is no such process");
-	return pk_try(err, "look it up again with ps or pgrep");
-}
-
 /*
  * A `pckpt restore` carries the number of its program in its name, "pckpt>1234". Any program could
  * call itself so; that would only redirect its own dump.
@@ -42,66 +28,55 @@ static pid_t program_of(const char *comm)
 
 int pk_dump_resolve(struct pk_dump *d, struct pk_error *err)
 {
-	pid_t pid = d->o->pid;
+	struct pk_proc *proc = pk_tree_add(d, NULL, d->o->pid, err);
+	pid_t pid = proc ? program_of(proc->src.status.name) : 0;
 
-	for (int hops = 0; hops < 2; hops++) {
-		struct pk_source *s = &d->src;
-		int r;
-
-		s->procfd = open_proc(pid, err);
-		if (s->procfd < 0)
-			return s->procfd;
-		r = pk_status_read(s->procfd, &s->status, err);
-		if (r < 0)
-			return pk_wrap(err, "pid %d", pid);
-		s->pid = pid;
-		pid = program_of(s->status.name);
-		if (!pid || hops)
-			break;
-		pk_status_free(&s->status);
-		close(s->procfd);
-		s->procfd = -1;
+	if (!proc)
+		return -PK_E_MISSING;
+	if (pid) {
+		pk_tree_free(d);
+		proc = pk_tree_add(d, NULL, pid, err);
 	}
-	if (d->src.status.tgid != d->src.pid) {
-		pk_fail(err, PK_E_USAGE, "pid %d is a thread", d->src.pid);
-		return pk_try(err, "name its process, %d", d->src.status.tgid);
-	}
-	d->src.pidfd = (int)syscall(SYS_pidfd_open, d->src.pid, 0);
-	return 0;
+	if (!proc)
+		return -PK_E_MISSING;
+	if (proc->src.status.tgid == proc->src.pid)
+		return 0;
+	pk_fail(err, PK_E_USAGE, "pid %d is a thread", proc->src.pid);
+	return pk_try(err, "name its process, %d", proc->src.status.tgid);
 }
 
-static int fail(struct pk_dump *d, enum pk_class class, const char *why, const char *try,
+static int fail(struct pk_proc *proc, enum pk_class class, const char *why, const char *try,
 	struct pk_error *err)
 {
 	char name[128];
 
-	pk_fail(err, class, "%s", pk_source_name(&d->src, name, sizeof(name)));
+	pk_fail(err, class, "%s", pk_source_name(&proc->src, name, sizeof(name)));
 	pk_why(err, "%s", why);
 	return pk_try(err, "%s", try);
 }
 
-static int check_state(struct pk_dump *d, struct pk_error *err)
+static int check_state(struct pk_proc *proc, struct pk_error *err)
 {
-	const struct pk_status *s = &d->src.status;
+	const struct pk_status *s = &proc->src.status;
 	char why[128];
 
 	if (s->state == 'Z' || s->state == 'X')
-		return fail(d, PK_E_MISSING, "it has ended already, or its first thread has",
+		return fail(proc, PK_E_MISSING, "it has ended already, or its first thread has",
 			"there is nothing left to save", err);
-	if (d->src.stat.flags & PF_KTHREAD)
-		return fail(
-			d, PK_E_UNSUPPORTED, "it is a thread of the kernel", "name a program", err);
+	if (proc->src.stat.flags & PF_KTHREAD)
+		return fail(proc, PK_E_UNSUPPORTED, "it is a thread of the kernel",
+			"name a program", err);
 	if (s->tracer) {
 		snprintf(why, sizeof(why), "pid %d traces it (a debugger, strace, or another dump)",
 			s->tracer);
-		return fail(d, PK_E_NOPERM, why, "end that one first", err);
+		return fail(proc, PK_E_NOPERM, why, "end that one first", err);
 	}
 	if (s->seccomp)
-		return fail(d, PK_E_UNSUPPORTED,
+		return fail(proc, PK_E_UNSUPPORTED,
 			"it runs under a seccomp filter, which cannot be read",
 			"start it without the sandbox", err);
 	if (strstr(s->x86_features, "shstk"))
-		return fail(d, PK_E_UNSUPPORTED, "it uses a shadow stack",
+		return fail(proc, PK_E_UNSUPPORTED, "it uses a shadow stack",
 			"start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off", err);
 	return 0;
 }
@@ -110,12 +85,12 @@ static int check_state(struct pk_dump *d, struct pk_error *err)
  * A namespace is ours, or one that a restore of ours made: then its first process is pckpt's, and
  * that one's parent, unless the program was detached.
  */
-static bool made_by_restore(struct pk_dump *d)
+static bool made_by_restore(struct pk_proc *proc)
 {
-	pid_t pid = d->src.stat.ppid;
+	pid_t pid = proc->src.stat.ppid;
 
 	for (int depth = 0; depth < 4 && pid > 1; depth++) {
-		PK_CLOSE int fd = open_proc(pid, NULL);
+		PK_CLOSE int fd = pk_open_proc(pid, NULL);
 		struct pk_stat st;
 
 		if (fd < 0 || pk_stat_read(fd, &st, NULL) < 0)
@@ -140,28 +115,28 @@ static bool same_ns(int procfd, const char *name)
 	return a.st_ino == b.st_ino;
 }
 
-static int check_namespaces(struct pk_dump *d, struct pk_error *err)
+static int check_namespaces(struct pk_proc *proc, struct pk_error *err)
 {
 	static const char *const always[] = {"net", "ipc", "uts", "cgroup"};
 	static const char *const unless_ours[] = {"pid", "user", "mnt", "time"};
 	char why[128];
 
 	for (size_t i = 0; i < 4; i++) {
-		const char *other = same_ns(d->src.procfd, always[i]) ? NULL : always[i];
+		const char *other = same_ns(proc->src.procfd, always[i]) ? NULL : always[i];
 
-		if (!other && !same_ns(d->src.procfd, unless_ours[i]) && !made_by_restore(d))
+		if (!other && !same_ns(proc->src.procfd, unless_ours[i]) && !made_by_restore(proc))
 			other = unless_ours[i];
 		if (!other)
 			continue;
 		snprintf(why, sizeof(why), "it is in another %s namespace (a container?)", other);
-		return fail(d, PK_E_UNSUPPORTED, why, "run pckpt inside that container", err);
+		return fail(proc, PK_E_UNSUPPORTED, why, "run pckpt inside that container", err);
 	}
 	return 0;
 }
 
-int pk_dump_explain_attach(struct pk_dump *d, struct pk_error *err)
+int pk_dump_explain_attach(struct pk_proc *proc, struct pk_error *err)
 {
-	const struct pk_status *s = &d->src.status;
+	const struct pk_status *s = &proc->src.status;
 	PK_FREE char *yama = pk_read_file(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", 16, NULL);
 	struct stat st;
 	char why[160];
@@ -169,55 +144,58 @@ int pk_dump_explain_attach(struct pk_dump *d, struct pk_error *err)
 	if (geteuid() != 0 && s->uid[1] != geteuid()) {
 		snprintf(why, sizeof(why), "it belongs to user %u, you are %u", s->uid[1],
 			geteuid());
-		return fail(d, PK_E_NOPERM, why, "run pckpt as its owner", err);
+		return fail(proc, PK_E_NOPERM, why, "run pckpt as its owner", err);
 	}
 	if (geteuid() != 0 && (s->gid[1] != getegid() || s->gid[0] != getegid())) {
 		snprintf(why, sizeof(why), "it runs under group %u, you under %u", s->gid[1],
 			getegid());
 		return fail(
-			d, PK_E_NOPERM, why, "run pckpt under the same group (newgrp, sg)", err);
+			proc, PK_E_NOPERM, why, "run pckpt under the same group (newgrp, sg)", err);
 	}
-	if (fstatat(d->src.procfd, "maps", &st, 0) == 0 && geteuid() != 0 && st.st_uid != geteuid())
-		return fail(d, PK_E_NOPERM,
+	if (fstatat(proc->src.procfd, "maps", &st, 0) == 0 && geteuid() != 0 &&
+		st.st_uid != geteuid())
+		return fail(proc, PK_E_NOPERM,
 			"its binary is set-id, has capabilities or cannot be read, or it called "
 			"prctl(PR_SET_DUMPABLE, 0)",
 			"use a readable copy of the binary without these", err);
 	if (yama && atoi(yama) > 0)
-		return fail(d, PK_E_NOPERM, "the Yama security module restricts tracing here",
+		return fail(proc, PK_E_NOPERM, "the Yama security module restricts tracing here",
 			"ask the administrator for kernel.yama.ptrace_scope=0", err);
-	return fail(d, PK_E_NOPERM, "the kernel does not let you trace it",
+	return fail(proc, PK_E_NOPERM, "the kernel does not let you trace it",
 		"look for a security module (SELinux deny_ptrace, AppArmor) or a container", err);
 }
 
-static bool uninterruptible(const struct pk_dump *d, pid_t tid)
+static bool uninterruptible(const struct pk_proc *proc, pid_t tid)
 {
 	PK_CLOSE int fd = -1;
 	struct pk_stat st;
 	char name[32];
 
 	snprintf(name, sizeof(name), "task/%d", tid);
-	fd = pk_open_dir(d->src.procfd, name);
+	fd = pk_open_dir(proc->src.procfd, name);
 	return fd >= 0 && pk_stat_read(fd, &st, NULL) == 0 && st.state == 'D';
 }
 
 /* After a thread did not stop: where it hangs. If none does, the time allowed was too short. */
-int pk_dump_explain_stuck(struct pk_dump *d, struct pk_error *err)
+int pk_dump_explain_stuck(struct pk_proc *proc, struct pk_error *err)
 {
-	for (size_t i = 0; i < d->freeze.n && !pk_deadline_cancelled(&d->deadline); i++) {
-		pid_t tid = d->freeze.v[i]->tid;
+	const struct pk_deadline *deadline = &proc->d->deadline;
+
+	for (size_t i = 0; i < proc->freeze.n && !pk_deadline_cancelled(deadline); i++) {
+		pid_t tid = proc->freeze.v[i]->tid;
 		char name[64];
 		PK_FREE char *wchan = NULL;
 
-		if (d->freeze.v[i]->state != PK_T_RUNNING || !uninterruptible(d, tid))
+		if (proc->freeze.v[i]->state != PK_T_RUNNING || !uninterruptible(proc, tid))
 			continue;
 		snprintf(name, sizeof(name), "task/%d/wchan", tid);
-		wchan = pk_read_file(d->src.procfd, name, 256, NULL);
+		wchan = pk_read_file(proc->src.procfd, name, 256, NULL);
 		pk_why(err, "it is in an uninterruptible sleep in the kernel (%s)",
 			wchan && wchan[0] ? wchan : "unknown place");
 		return pk_try(err, "try again; a parent of vfork, or a file server that does not "
 				   "answer, can take long");
 	}
-	return pk_deadline_passed(&d->deadline) ? pk_dump_late(d, err) : -PK_E_TEMPFAIL;
+	return pk_deadline_passed(deadline) ? pk_dump_late(proc->d, err) : -PK_E_TEMPFAIL;
 }
 
 /* Whether the kernel lets us look into it. The modes of these files say that it does, always. */
@@ -229,14 +207,14 @@ static bool may_look(int procfd)
 }
 
 /* What can be told by looking. The same is looked at again when the process is frozen. */
-int pk_dump_check(struct pk_dump *d, struct pk_error *err)
+int pk_dump_check(struct pk_proc *proc, struct pk_error *err)
 {
-	int r = pk_stat_read(d->src.procfd, &d->src.stat, err);
+	int r = pk_stat_read(proc->src.procfd, &proc->src.stat, err);
 
 	if (r < 0)
 		return r;
-	r = check_state(d, err);
-	if (r == 0 && !may_look(d->src.procfd))
-		r = pk_dump_explain_attach(d, err);
-	return r < 0 ? r : check_namespaces(d, err);
+	r = check_state(proc, err);
+	if (r == 0 && !may_look(proc->src.procfd))
+		r = pk_dump_explain_attach(proc, err);
+	return r < 0 ? r : check_namespaces(proc, err);
 }

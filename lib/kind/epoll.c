@@ -102,9 +102,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 
 static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 {
-	const struct epoll *e = o->data;
-	const struct watch *w = e->watch.p;
-
+	(void)o;
 	(void)err;
 	pk_plan_call(p, PK_PH_FILES, 0,
 		&(struct pk_call){
@@ -112,17 +110,25 @@ static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 			.check = PK_CHECK_EQUAL,
 			.want = (int64_t)p->next_fd,
 		});
+	return 0;
+}
+
+static int place(struct pk_plan *p, const struct pk_obj *o, uint32_t fd, struct pk_error *err)
+{
+	const struct epoll *e = o->data;
+	const struct watch *w = e->watch.p;
+
+	(void)err;
 	for (size_t i = 0; i < e->watch.n; i++) {
 		struct pk_script *s = pk_plan_script(p, PK_PH_TASK, 0);
 		struct epoll_event ev = {.events = w[i].events, .data.u64 = w[i].data};
 
-		pk_script_call(
-			s, &(struct pk_call){
-				   .nr = SYS_epoll_ctl,
-				   .a = {pk_num(e->fd), pk_num(EPOLL_CTL_ADD), pk_num(w[i].fd),
-					   pk_addr(pk_script_data(s, &ev, sizeof(ev)))},
-				   .check = PK_CHECK_OK,
-			   });
+		pk_script_call(s, &(struct pk_call){
+					  .nr = SYS_epoll_ctl,
+					  .a = {pk_num(fd), pk_num(EPOLL_CTL_ADD), pk_num(w[i].fd),
+						  pk_addr(pk_script_data(s, &ev, sizeof(ev)))},
+					  .check = PK_CHECK_OK,
+				  });
 	}
 	return 0;
 }
@@ -148,4 +154,5 @@ const struct pk_kind pk_kind_epoll = {
 	.match = match,
 	.collect = collect,
 	.plan = plan,
+	.place = place,
 };

@@ -134,8 +134,8 @@ static bool is_file_of(const struct pk_map *m, const struct stat *st)
 	       minor(st->st_dev) == m->dev_minor;
 }
 
-/* A descriptor of the process on the mapped file; its number, or -1. */
-static int64_t find_fd(const struct pk_source *s, const struct pk_map *m, struct stat *st)
+/* A descriptor of any process of the job on the mapped file; its number, or -1. */
+static int64_t find_fd_of(const struct pk_source *s, const struct pk_map *m, struct stat *st)
 {
 	PK_FREE uint32_t *fds = NULL;
 	size_t n;
@@ -148,6 +148,19 @@ static int64_t find_fd(const struct pk_source *s, const struct pk_map *m, struct
 		snprintf(name, sizeof(name), "fd/%u", fds[i]);
 		if (fstatat(s->procfd, name, st, 0) == 0 && is_file_of(m, st))
 			return fds[i];
+	}
+	return -1;
+}
+
+static int64_t find_fd(struct pk_source **s, const struct pk_map *m, struct stat *st)
+{
+	for (struct pk_source *o = (*s)->first; o; o = o->next) {
+		int64_t fd = find_fd_of(o, m, st);
+
+		if (fd < 0)
+			continue;
+		*s = o;
+		return fd;
 	}
 	return -1;
 }
@@ -185,6 +198,25 @@ static int save_view(struct pk_source *s, const struct pk_map *m, uint32_t id, s
 		err);
 }
 
+static int of_views(struct pk_source *s, const struct pk_map *m, struct ghost *g, uint32_t id,
+	struct pk_error *err)
+{
+	for (size_t i = 0; i < s->maps.n; i++) {
+		const struct pk_map *o = &s->maps.v[i];
+		int r;
+
+		if (o->ino != m->ino || o->dev_major != m->dev_major ||
+			o->dev_minor != m->dev_minor)
+			continue;
+		if (o->offset + (o->end - o->start) > g->size)
+			g->size = o->offset + (o->end - o->start);
+		r = save_view(s, o, id, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
 /* From memory: what is mapped of it. The rest cannot be reached by the program either. */
 static uint32_t of_memory(struct pk_source *s, const struct pk_map *m, struct pk_error *err)
 {
@@ -195,32 +227,25 @@ static uint32_t of_memory(struct pk_source *s, const struct pk_map *m, struct pk
 	if (!g)
 		return 0;
 	g->mode = 0700;
-	for (size_t i = 0; i < s->maps.n; i++) {
-		const struct pk_map *o = &s->maps.v[i];
-
-		if (o->ino != m->ino || o->dev_major != m->dev_major ||
-			o->dev_minor != m->dev_minor)
-			continue;
-		if (o->offset + (o->end - o->start) > g->size)
-			g->size = o->offset + (o->end - o->start);
-		if (save_view(s, o, id, err) < 0)
+	for (struct pk_source *o = s->first; o; o = o->next)
+		if (of_views(o, m, g, id, err) < 0)
 			return 0;
-	}
 	return id;
 }
 
 uint32_t pk_ghost_of_map(struct pk_source *s, const struct pk_map *m, struct pk_error *err)
 {
 	uint32_t id = pk_source_known(s, makedev(m->dev_major, m->dev_minor), m->ino, &type);
+	struct pk_source *has_fd = s;
 	struct stat st;
 	int64_t fd;
 	int exe;
 
 	if (id)
 		return id;
-	fd = find_fd(s, m, &st);
+	fd = find_fd(&has_fd, m, &st);
 	if (fd >= 0)
-		return pk_ghost_of_fd(s, (uint32_t)fd, &st, m->path, err);
+		return pk_ghost_of_fd(has_fd, (uint32_t)fd, &st, m->path, err);
 	exe = openat(s->procfd, "exe", O_RDONLY | O_CLOEXEC);
 	if (exe >= 0 && fstat(exe, &st) == 0 && is_file_of(m, &st))
 		return of_open(s, exe, &st, m->path, err);

@@ -60,8 +60,20 @@ struct pk_kind {
 	 */
 	int (*prepare)(struct pk_target *t, const struct pk_obj *o, struct pk_error *err);
 
-	/* Write the ops that rebuild it. */
+	/*
+	 * Write the ops that rebuild it. FILE: phase FILES, in the job's first process; a new
+	 * descriptor gets the number p->next_fd, which is free, and the engine takes it from there.
+	 */
 	int (*plan)(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err);
+
+	/*
+	 * FILE: write the ops that need its final number, in phase TASK, when all descriptors of
+	 * all processes are in place. p is the plan of its owner, in which it has number `fd`.
+	 */
+	int (*place)(struct pk_plan *p, const struct pk_obj *o, uint32_t fd, struct pk_error *err);
+
+	/* MAPPING: make it once in the job's first process, where all others find it. */
+	int (*share)(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err);
 
 	/* MAPPING: write the ops that make one mapping of it. */
 	int (*map)(struct pk_plan *p, const struct pk_vma *vma, const struct pk_obj *o,

@@ -36,29 +36,17 @@ static bool writes(uint32_t flags)
 	return (flags & O_ACCMODE) != O_RDONLY;
 }
 
-/* Whether the process has the other end too. */
+/* Whether the job has the other end too. */
 static bool has_other_end(const struct pk_view *v)
 {
-	PK_FREE uint32_t *fds = NULL;
-	size_t n;
+	const struct pk_open_fds *all = v->src->open;
 
-	if (pk_list_numbers(v->src->procfd, "fd", &fds, &n) < 0)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		char name[32];
-		PK_FREE char *link = NULL, *text = NULL;
-		struct pk_fdinfo info;
-		size_t len;
+	for (size_t i = 0; i < all->n; i++) {
+		const struct pk_file_view *f = &all->v[i].view;
 
-		snprintf(name, sizeof(name), "fd/%u", fds[i]);
-		link = pk_read_link(v->src->procfd, name);
-		if (!link || strcmp(link, v->file->link) != 0)
-			continue;
-		snprintf(name, sizeof(name), "fdinfo/%u", fds[i]);
-		text = pk_read_file(v->src->procfd, name, 1 << 16, &len);
-		if (text && pk_fdinfo_parse(text, len, &info, NULL) == 0 &&
-			(writes(info.flags) != writes(v->file->info.flags) ||
-				(info.flags & O_ACCMODE) == O_RDWR))
+		if (f->st.st_ino == v->file->st.st_ino && f->st.st_dev == v->file->st.st_dev &&
+			(writes(f->info.flags) != writes(v->file->info.flags) ||
+				(f->info.flags & O_ACCMODE) == O_RDWR))
 			return true;
 	}
 	return false;

@@ -148,5 +148,5 @@ const struct pk_sink *pk_plan_find_sink(const struct pk_plan *p, uint32_t obj)
 	for (size_t i = 0; i < p->n_sink; i++)
 		if (p->sink[i].obj == obj)
 			return &p->sink[i];
-	return NULL;
+	return p->first && p->first != p ? pk_plan_find_sink(p->first, obj) : NULL;
 }

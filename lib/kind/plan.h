@@ -17,9 +17,11 @@ struct pk_target;
  *
  *	MAP	 address space: all mappings, writable where pages are to be filled in
  *	(pages are filled in here)
+ *	FILES	 every open file of the job is made, in its first process
+ *	(the other processes are forked here)
  *	PROTECT	 final protection, advice, locks of mappings
  *	MM	 bounds, program file
- *	FILES	 descriptors, ascending by number
+ *	PLACE	 descriptors get their numbers
  *	TASK	 attributes of the process
  *	THREAD	 attributes of each thread, on that thread
  *	LATE	 what needs all threads: timers, limits, shared pending signals
@@ -27,9 +29,10 @@ struct pk_target;
  */
 enum pk_phase {
 	PK_PH_MAP,
+	PK_PH_FILES,
 	PK_PH_PROTECT,
 	PK_PH_MM,
-	PK_PH_FILES,
+	PK_PH_PLACE,
 	PK_PH_TASK,
 	PK_PH_THREAD,
 	PK_PH_LATE,
@@ -65,6 +68,7 @@ struct pk_patch {
 };
 
 struct pk_plan {
+	struct pk_plan *first; /* the plan of the job's first process */
 	struct pk_target *target;
 	const struct pk_model *model;
 	struct pk_plan_part *part;
@@ -75,7 +79,7 @@ struct pk_plan {
 	struct pk_patch *patch;
 	size_t n_patch;
 	uint64_t scratch, scratch_end; /* free addresses for objects that are mapped in passing */
-	uint32_t next_fd;              /* FILE kinds: the number that the next open returns */
+	uint32_t next_fd;              /* the number that the next open returns */
 	bool failed;                   /* out of memory */
 };
 

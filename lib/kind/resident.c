@@ -19,15 +19,16 @@ uint64_t pk_views_end(const struct pk_source *src, const struct pk_map *m, unsig
 	uint64_t end = 0;
 
 	*ret_views = 0;
-	for (size_t i = 0; i < src->maps.n; i++) {
-		const struct pk_map *o = &src->maps.v[i];
+	for (const struct pk_source *s = src->first; s; s = s->next)
+		for (size_t i = 0; i < s->maps.n; i++) {
+			const struct pk_map *o = &s->maps.v[i];
 
-		if (!same_object(o, m))
-			continue;
-		++*ret_views;
-		if (o->offset + (o->end - o->start) > end)
-			end = o->offset + (o->end - o->start);
-	}
+			if (!same_object(o, m))
+				continue;
+			++*ret_views;
+			if (o->offset + (o->end - o->start) > end)
+				end = o->offset + (o->end - o->start);
+		}
 	return end;
 }
 
@@ -107,23 +108,31 @@ static int save_part(struct save *s, uint64_t start, uint64_t end, struct pk_err
 	return r;
 }
 
-/* The offsets of `m` that no view before it shows: [*start, *end) shrinks or becomes empty. */
+/* Widen [.., *until) and narrow *next by one view. */
+static void cover(const struct pk_map *o, const struct pk_map *m, uint64_t *until, uint64_t *next)
+{
+	uint64_t end = o->offset + (o->end - o->start);
+
+	if (!o->shared || !same_object(o, m))
+		return;
+	if (o->offset <= *until && end > *until)
+		*until = end;
+	else if (o->offset > *until && o->offset < *next)
+		*next = o->offset;
+}
+
+/* Where the offsets from `at` end that a view before `m` shows, and where the next such begin. */
 static uint64_t covered_until(
 	const struct pk_source *src, const struct pk_map *m, uint64_t at, uint64_t *next)
 {
 	uint64_t until = at;
 
 	*next = UINT64_MAX;
-	for (const struct pk_map *o = src->maps.v; o < m; o++) {
-		uint64_t end = o->offset + (o->end - o->start);
-
-		if (!o->shared || !same_object(o, m))
-			continue;
-		if (o->offset <= until && end > until)
-			until = end;
-		else if (o->offset > until && o->offset < *next)
-			*next = o->offset;
-	}
+	for (const struct pk_source *s = src->first; s != src; s = s->next)
+		for (size_t i = 0; i < s->maps.n; i++)
+			cover(&s->maps.v[i], m, &until, next);
+	for (const struct pk_map *o = src->maps.v; o < m; o++)
+		cover(o, m, &until, next);
 	return until;
 }
 

@@ -19,6 +19,7 @@ struct shmem {
 	uint64_t size; /* up to the end of the last view */
 	uint32_t page_size;
 	uint32_t noreserve;
+	uint32_t huge;
 };
 
 static bool match(const struct pk_view *v)
@@ -37,6 +38,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	s->size = pk_views_end(v->src, v->map, &views);
 	s->page_size = (uint32_t)v->map->page_size;
 	s->noreserve = !!(v->map->vmflags & PK_VM(nr));
+	s->huge = !!(v->map->vmflags & PK_VM(ht));
 	if (v->map->vmflags & PK_VM(ht) && (views > 1 || v->map->offset)) {
 		pk_fail(err, PK_E_UNSUPPORTED, "mapping %lx-%lx: shared huge pages",
 			(long)v->map->start, (long)v->map->end);
@@ -76,23 +78,31 @@ static uint64_t make(struct pk_plan *p, const struct pk_obj *o)
 	return at;
 }
 
+/* Before any process is forked: all of them have it then. */
+static int share(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
+{
+	if (((const struct shmem *)o->data)->huge || make(p, o))
+		return 0;
+	pk_fail(err, PK_E_HOST, "shared memory");
+	return pk_why(err, "there is not enough free address space for it");
+}
+
 static int map(
 	struct pk_plan *p, const struct pk_vma *vma, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct pk_sink *sink = pk_plan_find_sink(p, o->id);
-	uint64_t at;
 
 	if (vma->flags & PK_VM(ht))
 		return map_direct(p, vma, o);
-	at = sink ? sink->base : make(p, o);
-	if (!at) {
-		pk_fail(err, PK_E_HOST, "%s: shared memory", vma->name);
-		return pk_why(err, "there is not enough free address space for it");
+	if (!sink) {
+		pk_fail(err, PK_E_IMAGE, "%s: shared memory", vma->name);
+		return pk_why(err, "its record says that it has huge pages, its mapping has not");
 	}
 	pk_plan_call(p, PK_PH_MAP, 0,
 		&(struct pk_call){
 			.nr = SYS_mremap,
-			.a = {pk_num(at + vma->offset), pk_num(0), pk_num(vma->end - vma->start),
+			.a = {pk_num(sink->base + vma->offset), pk_num(0),
+				pk_num(vma->end - vma->start),
 				pk_num(MREMAP_MAYMOVE | MREMAP_FIXED), pk_num(vma->start)},
 			.check = PK_CHECK_EQUAL,
 			.want = (int64_t)vma->start,
@@ -110,6 +120,7 @@ static const struct pk_type type = {
 			PK_FIELD(S, 1, PK_F_U64, size, "bytes"),
 			PK_FIELD(S, 2, PK_F_U32, page_size, "bytes"),
 			PK_FIELD(S, 3, PK_F_U32, noreserve, "1: MAP_NORESERVE"),
+			PK_FIELD(S, 4, PK_F_U32, huge, "1: huge pages; one view only"),
 			PK_FIELD_END,
 		},
 };
@@ -121,5 +132,6 @@ const struct pk_kind pk_kind_shmem = {
 	.match = match,
 	.collect = collect,
 	.save = pk_save_resident,
+	.share = share,
 	.map = map,
 };

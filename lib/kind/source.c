@@ -56,21 +56,24 @@ pid_t pk_source_inner_tid(const struct pk_source *s, pid_t tid)
 uint32_t pk_source_known(
 	const struct pk_source *s, uint64_t dev, uint64_t ino, const struct pk_type *type)
 {
-	for (size_t i = 0; i < s->n_known; i++)
-		if (s->known[i].dev == dev && s->known[i].ino == ino && s->known[i].type == type)
-			return s->known[i].id;
+	const struct pk_known *k = s->known;
+
+	for (size_t i = 0; i < k->n; i++)
+		if (k->v[i].dev == dev && k->v[i].ino == ino && k->v[i].type == type)
+			return k->v[i].id;
 	return 0;
 }
 
 int pk_source_know(struct pk_source *s, uint64_t dev, uint64_t ino, const struct pk_type *type,
 	uint32_t id, struct pk_error *err)
 {
-	void *v = pk_array_more(s->known, s->n_known, sizeof(*s->known));
+	struct pk_known *k = s->known;
+	void *v = pk_array_more(k->v, k->n, sizeof(*k->v));
 
 	if (!v)
 		return pk_fail_errno(err, "list of files");
-	s->known = v;
-	s->known[s->n_known++] = (struct pk_known){dev, ino, type, id};
+	k->v = v;
+	k->v[k->n++] = (struct pk_known_one){dev, ino, type, id};
 	return 0;
 }
 

@@ -24,8 +24,10 @@ struct pk_content {
 	enum pk_content_part part;
 	bool keep_zeros;     /* all-zero pages matter (they hide a file's) */
 	uint64_t start, end; /* addresses, or offsets in the file */
-	uint64_t to;         /* where `start` lies in obj */
-	int fd;              /* the file, owned by the list; -1 for memory */
+	/* PK_PART_PRIVATE: the parent, whose equal pages at these addresses need not be stored. */
+	const struct pk_source *twin;
+	uint64_t to; /* where `start` lies in obj */
+	int fd;      /* the file, owned by the list; -1 for memory */
 	struct pk_source *src;
 };
 struct pk_contents {
@@ -35,11 +37,27 @@ struct pk_contents {
 int pk_contents_add(struct pk_contents *c, const struct pk_content *one, struct pk_error *err);
 void pk_contents_free(struct pk_contents *c);
 
+/* Files and shared objects that have a record already, by identity. One list for a job. */
+struct pk_known {
+	struct pk_known_one {
+		uint64_t dev, ino;
+		const struct pk_type *type;
+		uint32_t id;
+	} * v;
+	size_t n;
+};
+
+struct pk_open_fds;
+
+/* One frozen process. */
 struct pk_source {
 	struct pk_model *model;
 	struct pk_contents *contents;
-	uint32_t task; /* the task's record */
-	uint32_t mm;   /* the mm's record: memory content belongs to it */
+	struct pk_known *known;
+	const struct pk_open_fds *open; /* descriptors of all processes of the job */
+	struct pk_source *first, *next; /* all processes of the job, parents first */
+	uint32_t task;                  /* the task's record */
+	uint32_t mm;                    /* the mm's record: memory content belongs to it */
 
 	pid_t pid; /* as pckpt sees it */
 	int procfd, pidfd, memfd;
@@ -53,14 +71,6 @@ struct pk_source {
 
 	/* The threads' own numbers, parallel to freeze->v. */
 	pid_t *inner;
-
-	/* Files and shared objects that have a record already, by identity. */
-	struct pk_known {
-		uint64_t dev, ino;
-		const struct pk_type *type;
-		uint32_t id;
-	} * known;
-	size_t n_known;
 };
 
 /* Evidence about one object, alive while it is collected. */
@@ -86,6 +96,20 @@ struct pk_file_view {
 	bool shared_with_std; /* the same open file description as descriptor 0, 1 or 2, or one of
 				 these */
 	int std;              /* which of the three, lowest; -1 if none */
+};
+
+/*
+ * Every descriptor of every process of the job, process by process and ascending. FILE kinds find
+ * other ends here.
+ */
+struct pk_open_fd {
+	struct pk_source *src;
+	struct pk_file_view view;
+	uint32_t file; /* record of its open file description; 0 until it has one */
+};
+struct pk_open_fds {
+	struct pk_open_fd *v;
+	size_t n;
 };
 
 int64_t pk_answer_ret(const struct pk_view *v, size_t i);

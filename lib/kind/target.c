@@ -134,6 +134,37 @@ void *pk_target_find_local(const struct pk_target *t, uint32_t obj, uint64_t *re
 	return NULL;
 }
 
+int pk_target_set_id(struct pk_target *t, uint32_t obj, int32_t id, struct pk_error *err)
+{
+	void *v = pk_array_more(t->new_id, t->n_new_id, sizeof(*t->new_id));
+	size_t at = t->n_new_id;
+
+	if (!v)
+		return pk_fail_errno(err, "process numbers");
+	t->new_id = v;
+	while (at && t->new_id[at - 1].obj > obj)
+		at--;
+	memmove(t->new_id + at + 1, t->new_id + at, (t->n_new_id - at) * sizeof(*t->new_id));
+	t->new_id[at] = (struct pk_new_id){obj, id};
+	t->n_new_id++;
+	return 0;
+}
+
+int pk_target_staged(const struct pk_target *t, uint32_t obj)
+{
+	size_t lo = 0, hi = t->n_staged;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (t->staged[mid].obj < obj)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < t->n_staged && t->staged[lo].obj == obj ? t->staged[lo].number : -1;
+}
+
 void pk_target_flush(struct pk_target *t)
 {
 	for (size_t i = 0; i < t->n_local; i++)
@@ -155,6 +186,7 @@ void pk_target_free(struct pk_target *t)
 	free(t->pipe);
 	pk_target_flush(t);
 	free(t->new_id);
+	free(t->staged);
 	free(t->cpus.p);
 	pk_report_free(&t->report);
 	memset(t, 0, sizeof(*t));

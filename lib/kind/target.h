@@ -57,11 +57,18 @@ struct pk_target {
 	} * pipe;
 	size_t n_pipe;
 
+	/* Open files of the job: their numbers in its first process before they are placed. */
+	struct pk_staged {
+		uint32_t obj;
+		int number;
+	} * staged; /* ascending by obj */
+	size_t n_staged;
+
 	/* The new numbers of tasks and threads, by record. */
 	struct pk_new_id {
 		uint32_t obj;
 		int32_t id;
-	} * new_id;
+	} * new_id; /* ascending by obj */
 	size_t n_new_id;
 
 	struct pk_local {
@@ -101,6 +108,10 @@ int pk_target_give_made(struct pk_target *t, uint32_t obj,
 /* Keep a pipe until pk_target_free, and find it: its two ends, or NULL. */
 int pk_target_keep_pipe(struct pk_target *t, uint64_t key, const int end[2], struct pk_error *err);
 const int *pk_target_pipe(const struct pk_target *t, uint64_t key);
+/* The number that a task or thread gets. */
+int pk_target_set_id(struct pk_target *t, uint32_t obj, int32_t id, struct pk_error *err);
+/* Where an open file waits to be placed, -1: nowhere. */
+int pk_target_staged(const struct pk_target *t, uint32_t obj);
 /* Its number in the new process, -1 if there is none. */
 int pk_target_given(const struct pk_target *t, uint32_t obj);
 

@@ -49,6 +49,14 @@ const struct pk_type pk_task_type = {
 			PK_FIELD(T, 9, PK_F_U32, exe_file,
 				"record of the carried file that holds the program, if its path "
 				"does not"),
+			PK_FIELD(T, 10, PK_F_U32, zombie, "1: ended, not yet waited for"),
+			PK_FIELD(T, 11, PK_F_I32, exit_status,
+				"wait status; waitpid(2). Of a zombie"),
+			PK_FIELD(T, 12, PK_F_I32, exit_signal, "what its parent gets at its end"),
+			PK_FIELD(T, 13, PK_F_U32, files_of,
+				"record of a task that has the same descriptor table, or 0"),
+			PK_FIELD(T, 14, PK_F_U32, fs_of,
+				"record of a task that has the same cwd and umask, or 0"),
 			PK_FIELD_END,
 		},
 };
@@ -141,6 +149,11 @@ const struct pk_type pk_vma_type = {
 			PK_FIELD_LIST(V, 11, guards, &pk_range_type, "guard pages"),
 			PK_FIELD(V, 12, PK_F_U32, policy, "mbind(2) mode and flags, 0: default"),
 			PK_FIELD(V, 13, PK_F_BYTES, nodes, "mbind(2) node mask"),
+			PK_FIELD(V, 14, PK_F_U32, inherited,
+				"1: pages that are not stored are those of the parent task's equal "
+				"mapping"),
+			PK_FIELD_LIST(V, 15, absent, &pk_range_type,
+				"pages that the parent has there, and this task has not"),
 			PK_FIELD_END,
 		},
 };

@@ -33,6 +33,11 @@ struct pk_task {
 	char *comm;
 	char *exe;         /* path of the running program */
 	uint32_t exe_file; /* the object that holds it, if the path does not lead to it */
+	uint32_t zombie;   /* 1: it has ended; exit_status is what its parent will see */
+	int32_t exit_status;
+	int32_t exit_signal; /* that its parent gets when it ends */
+	/* Earlier tasks with which it shares its descriptor table, its cwd and umask; or 0. */
+	uint32_t files_of, fs_of;
 };
 extern const struct pk_type pk_task_type;
 
@@ -78,6 +83,12 @@ struct pk_vma {
 	struct pk_list guards; /* struct pk_range: guard pages */
 	uint32_t policy;       /* mbind(2): mode and flags; 0 is the default */
 	struct pk_bytes nodes;
+	/*
+	 * The same mapping as its parent's, by fork(2): pages that are not stored are the parent's,
+	 * but for `absent` (struct pk_range), which are not there.
+	 */
+	uint32_t inherited;
+	struct pk_list absent;
 };
 extern const struct pk_type pk_vma_type;
 

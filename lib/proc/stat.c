@@ -41,6 +41,7 @@ static const struct {
 	M(49, arg_end),
 	M(50, env_start),
 	M(51, env_end),
+	M(52, exit_code),
 #undef M
 };
 

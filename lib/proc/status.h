@@ -57,6 +57,7 @@ struct pk_stat {
 	uint64_t start_code, end_code, start_stack, start_data, end_data, start_brk;
 	uint64_t arg_start, arg_end, env_start, env_end;
 	int exit_signal;
+	int exit_code; /* wait status of one that has ended; 0 if the reader may not see it */
 };
 int pk_stat_parse(const char *buf, size_t n, struct pk_stat *ret, struct pk_error *err);
 int pk_stat_read(int procfd, struct pk_stat *ret, struct pk_error *err);

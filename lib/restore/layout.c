@@ -65,22 +65,21 @@ static struct pk_range largest_gap(struct ranges *r)
 	return best;
 }
 
-static int read_maps(struct pk_restore *r, struct pk_maps *maps, struct pk_error *err)
+static int read_maps(pid_t pid, struct pk_maps *maps, struct pk_error *err)
 {
 	char path[32];
 	PK_CLOSE int fd = -1;
 
-	snprintf(path, sizeof(path), "/proc/%d", r->seed);
+	snprintf(path, sizeof(path), "/proc/%d", pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return pk_fail_errno(err, "the new process");
 	return pk_maps_read(fd, false, maps, err);
 }
 
-/* The new process's vDSO, and its code, which is the same as ours. */
-static void note_vdso(struct pk_restore *r, const struct pk_map *m)
+/* A process's vDSO, and its code, which is the same as ours. */
+static void note_vdso(struct pk_vdso_here *h, const struct pk_map *m)
 {
-	struct pk_vdso_here *h = &r->target.vdso;
 	struct pk_range range = {m->start, m->end};
 
 	if (!strcmp(m->path, "[vdso]"))
@@ -93,16 +92,16 @@ static int occupied(struct pk_restore *r, struct ranges *all, struct pk_error *e
 {
 	const struct pk_obj *o = NULL;
 	struct pk_maps maps;
-	int e = read_maps(r, &maps, err);
+	int e = read_maps(r->seed, &maps, err);
 
 	for (size_t i = 0; e == 0 && i < maps.n; i++) {
-		note_vdso(r, &maps.v[i]);
+		note_vdso(&r->target.vdso, &maps.v[i]);
 		if (maps.v[i].start < ADDRESS_MAX)
 			e = add(all, maps.v[i].start, maps.v[i].end);
 	}
 	if (e <= 0 && maps.v)
 		pk_maps_free(&maps);
-	while (e == 0 && (o = pk_model_next(&r->image.model, o, &pk_vma_type, r->task_id))) {
+	while (e == 0 && (o = pk_model_next(&r->image.model, o, &pk_vma_type, PK_ANY_OWNER))) {
 		const struct pk_vma *vma = o->data;
 
 		e = add(all, vma->start, vma->end);
@@ -139,29 +138,31 @@ static int fail_space(struct pk_error *err)
  * Cut the middle of the gap: vDSO with its data pages, kept at their distances; scratch area; the
  * rest of the gap for objects in passing.
  */
-static int cut(struct pk_restore *r, struct pk_range gap, uint64_t *vdso_at, struct pk_error *err)
+static int cut(struct pk_restore *r, struct pk_range gap, struct pk_error *err)
 {
 	const struct pk_vdso_here *h = &r->target.vdso;
 	uint64_t vdso_len = h->vdso.end - (h->n_vvar ? h->vvar[0].start : h->vdso.start);
 	uint64_t at = (gap.start + (gap.end - gap.start) / 2) & ~(ALIGN - 1);
 
 	r->prog_size = estimate_programs(r);
-	*vdso_at = at;
+	r->vdso_at = at;
 	at += (vdso_len + ALIGN - 1) & ~(ALIGN - 1);
 	r->stub_at = at;
 	at += (pk_remote_size(r->prog_size) + ALIGN - 1) & ~(ALIGN - 1);
-	if (at + ALIGN > gap.end || *vdso_at < gap.start)
+	if (at + ALIGN > gap.end || r->vdso_at < gap.start)
 		return fail_space(err);
-	r->plan.scratch = at;
-	r->plan.scratch_end = gap.end;
+	r->passing = r->passing_shared = at;
+	r->passing_end = gap.end;
 	return 0;
 }
 
-static void move(struct pk_restore *r, const struct pk_range *from, uint64_t to)
+static void move(struct pk_proc *proc, const struct pk_range *from, uint64_t to)
 {
 	uint64_t len = from->end - from->start;
 
-	pk_plan_call(&r->plan, PK_PH_MAP, 0,
+	if (from->start == to)
+		return;
+	pk_plan_call(&proc->plan, PK_PH_MAP, 0,
 		&(struct pk_call){
 			.nr = SYS_mremap,
 			.a = {pk_num(from->start), pk_num(len), pk_num(len),
@@ -171,10 +172,12 @@ static void move(struct pk_restore *r, const struct pk_range *from, uint64_t to)
 		});
 }
 
-/* Out of the way: each of the vDSO's mappings by itself, as kernels before 6.17 want it. */
-static void park_vdso(struct pk_restore *r, uint64_t at)
+/*
+ * Out of the way: each of the vDSO's mappings by itself, as kernels before 6.17 want it. There
+ * the kinds find it, in every process.
+ */
+static void park_vdso(struct pk_proc *proc, struct pk_vdso_here *h)
 {
-	struct pk_vdso_here *h = &r->target.vdso;
 	uint64_t base = h->n_vvar ? h->vvar[0].start : h->vdso.start;
 	struct pk_range *all[5] = {&h->vdso};
 	size_t n = 1;
@@ -182,17 +185,18 @@ static void park_vdso(struct pk_restore *r, uint64_t at)
 	for (size_t i = 0; i < h->n_vvar; i++)
 		all[n++] = &h->vvar[i];
 	for (size_t i = 0; i < n; i++) {
-		uint64_t to = at + (all[i]->start - base), len = all[i]->end - all[i]->start;
+		uint64_t to = proc->r->vdso_at + (all[i]->start - base);
+		uint64_t len = all[i]->end - all[i]->start;
 
-		move(r, all[i], to);
+		move(proc, all[i], to);
 		*all[i] = (struct pk_range){to, to + len};
 	}
 }
 
-static void unmap(struct pk_restore *r, uint64_t start, uint64_t end)
+static void unmap(struct pk_proc *proc, uint64_t start, uint64_t end)
 {
 	if (start < end)
-		pk_plan_call(&r->plan, PK_PH_MAP, 0,
+		pk_plan_call(&proc->plan, PK_PH_MAP, 0,
 			&(struct pk_call){
 				.nr = SYS_munmap,
 				.a = {pk_num(start), pk_num(end - start)},
@@ -203,35 +207,94 @@ static void unmap(struct pk_restore *r, uint64_t start, uint64_t end)
 int pk_layout_choose(struct pk_restore *r, struct pk_error *err)
 {
 	struct ranges all = {0};
-	uint64_t vdso_at = 0;
 	int e = occupied(r, &all, err);
 
 	if (e == 0)
-		e = cut(r, largest_gap(&all), &vdso_at, err);
+		e = cut(r, largest_gap(&all), err);
 	free(all.v);
+	return e;
+}
+
+/* What a process begins with and keeps: parked vDSO, scratch area, objects in passing. */
+static int kept(struct pk_proc *proc, struct ranges *keep)
+{
+	struct pk_restore *r = proc->r;
+	const struct pk_obj *o = NULL;
+	int e = add(keep, r->vdso_at, r->stub_at);
+
+	if (e == 0)
+		e = add(keep, r->stub_at, r->stub_at + pk_remote_size(r->prog_size));
+	if (e == 0)
+		e = add(keep, r->passing, r->passing_shared);
+	while (e == 0 && (o = pk_model_next(&r->image.model, o, &pk_vma_type, proc->obj->id))) {
+		const struct pk_vma *vma = o->data;
+
+		if (vma->inherited)
+			e = add(keep, vma->start, vma->end);
+	}
+	return e;
+}
+
+int pk_layout_clear(struct pk_proc *proc, struct pk_error *err)
+{
+	struct pk_vdso_here h = {.code = (const void *)getauxval(AT_SYSINFO_EHDR)};
+	struct ranges keep = {0};
+	struct pk_maps maps;
+	uint64_t at = 0;
+	int e = read_maps(proc->pid, &maps, err);
+
 	if (e < 0)
 		return e;
-	r->target.vdso.code = (const void *)getauxval(AT_SYSINFO_EHDR);
-	r->plan.target = &r->target;
-	r->plan.model = &r->image.model;
-	park_vdso(r, vdso_at);
-	/* Everything but the vDSO and the scratch area, which lie side by side. */
-	unmap(r, 0, vdso_at);
-	unmap(r, r->stub_at + pk_remote_size(r->prog_size), ADDRESS_MAX);
+	for (size_t i = 0; i < maps.n; i++)
+		note_vdso(&h, &maps.v[i]);
+	pk_maps_free(&maps);
+	park_vdso(proc, &h);
+	proc->r->target.vdso = h;
+	if (kept(proc, &keep) < 0) {
+		free(keep.v);
+		return pk_fail_errno(err, "addresses");
+	}
+	qsort(keep.v, keep.n, sizeof(*keep.v), by_start);
+	for (size_t i = 0; i < keep.n; i++) {
+		unmap(proc, at, keep.v[i].start);
+		if (keep.v[i].end > at)
+			at = keep.v[i].end;
+	}
+	unmap(proc, at, ADDRESS_MAX);
+	free(keep.v);
 	return 0;
 }
 
-static int plan_map(struct pk_restore *r, const struct pk_vma *vma, struct pk_error *err)
+/* Already there. What only the parent has is dropped. */
+static void plan_inherited(struct pk_proc *proc, const struct pk_vma *vma)
 {
-	const struct pk_obj *backing =
-		vma->backing ? pk_model_find(&r->image.model, vma->backing, NULL) : NULL;
+	const struct pk_range *absent = vma->absent.p;
+
+	for (size_t i = 0; i < vma->absent.n; i++)
+		pk_plan_call(&proc->plan, PK_PH_MAP, 0,
+			&(struct pk_call){
+				.nr = SYS_madvise,
+				.a = {pk_num(absent[i].start),
+					pk_num(absent[i].end - absent[i].start),
+					pk_num(MADV_DONTNEED)},
+				.check = PK_CHECK_OK,
+			});
+}
+
+static int plan_map(struct pk_proc *proc, const struct pk_vma *vma, struct pk_error *err)
+{
+	const struct pk_model *m = &proc->r->image.model;
+	const struct pk_obj *backing = vma->backing ? pk_model_find(m, vma->backing, NULL) : NULL;
 	const struct pk_kind *k = backing ? pk_kind_of(backing->type) : &pk_kind_anon;
 
 	if ((vma->backing && !backing) || !k || !k->map) {
 		pk_fail(err, PK_E_IMAGE, "mapping %lx-%lx", (long)vma->start, (long)vma->end);
 		return pk_why(err, "record %u is not something that can be mapped", vma->backing);
 	}
-	return k->map(&r->plan, vma, backing, err);
+	if (!vma->inherited)
+		return k->map(&proc->plan, vma, backing, err);
+	plan_inherited(proc, vma);
+	return 0;
 }
 
 static bool plausible(const struct pk_vma *vma)
@@ -242,35 +305,52 @@ static bool plausible(const struct pk_vma *vma)
 	       vma->end % page == 0 && vma->start < vma->end && vma->end <= ADDRESS_MAX;
 }
 
-int pk_layout_plan(struct pk_restore *r, struct pk_error *err)
+/* In the first process: objects that all processes find there. */
+static int plan_shared(struct pk_proc *proc, struct pk_error *err)
 {
 	const struct pk_obj *o = NULL;
+	int e = 0;
 
-	while ((o = pk_model_next(&r->image.model, o, &pk_vma_type, r->task_id))) {
+	while (!proc->parent && e == 0 &&
+		(o = pk_model_next(&proc->r->image.model, o, NULL, PK_ANY_OWNER))) {
+		const struct pk_kind *k = pk_kind_of(o->type);
+
+		if (k && k->share)
+			e = k->share(&proc->plan, o, err);
+	}
+	if (!proc->parent)
+		proc->r->passing_shared = proc->plan.scratch;
+	return e;
+}
+
+int pk_layout_plan(struct pk_proc *proc, struct pk_error *err)
+{
+	const struct pk_obj *o = NULL;
+	int e = plan_shared(proc, err);
+
+	while (e == 0 &&
+		(o = pk_model_next(&proc->r->image.model, o, &pk_vma_type, proc->obj->id))) {
 		const struct pk_vma *vma = o->data;
-		int e;
 
 		if (!plausible(vma)) {
 			pk_fail(err, PK_E_IMAGE, "mapping %lx-%lx", (long)vma->start,
 				(long)vma->end);
 			return pk_why(err, "these are no addresses of a mapping");
 		}
-		e = plan_map(r, vma, err);
-		if (e < 0)
-			return e;
+		e = plan_map(proc, vma, err);
 	}
-	return 0;
+	return e;
 }
 
 /* A system call instruction of the process's own, that outlives the scratch area: in the vDSO. */
-int pk_layout_find_syscall(struct pk_restore *r, struct pk_error *err)
+int pk_layout_find_syscall(struct pk_proc *proc, struct pk_error *err)
 {
 	struct pk_maps maps;
-	int e = read_maps(r, &maps, err);
+	int e = read_maps(proc->pid, &maps, err);
 
 	if (e < 0)
 		return e;
-	r->remote.foothold = (struct pk_foothold){0};
+	proc->remote.foothold = (struct pk_foothold){0};
 	for (size_t i = 0; i < maps.n; i++) {
 		const struct pk_map *m = &maps.v[i];
 		uint8_t code[16384];
@@ -278,14 +358,14 @@ int pk_layout_find_syscall(struct pk_restore *r, struct pk_error *err)
 		struct pk_gadgets g;
 
 		if (strcmp(m->path, "[vdso]") != 0 ||
-			pk_mem_read(r->seed, m->start, code, n, NULL) < 0)
+			pk_mem_read(proc->pid, m->start, code, n, NULL) < 0)
 			continue;
 		pk_gadgets_find(code, n, &g);
 		if (g.syscall >= 0)
-			r->remote.foothold.syscall = m->start + (uint64_t)g.syscall;
+			proc->remote.foothold.syscall = m->start + (uint64_t)g.syscall;
 	}
 	pk_maps_free(&maps);
-	if (r->remote.foothold.syscall)
+	if (proc->remote.foothold.syscall)
 		return 0;
 	pk_fail(err, PK_E_HOST, "the kernel gives programs no vDSO");
 	return pk_try(err, "boot without vdso=0");

@@ -20,6 +20,7 @@ enum { IOVS = 256, MAX_WORKERS = 256 };
 
 struct pagein {
 	struct pk_restore *r;
+	const struct pk_proc *only;
 	pthread_mutex_t lock;
 	size_t page, group; /* the next to be taken */
 	bool failed;
@@ -33,6 +34,7 @@ struct worker {
 	uint8_t *zeros;
 	struct iovec local[IOVS], remote[IOVS];
 	size_t n;
+	pid_t pid; /* whose memory `remote` is */
 };
 
 static int flush(struct worker *w, struct pk_error *err)
@@ -45,13 +47,13 @@ static int flush(struct worker *w, struct pk_error *err)
 		total += w->local[i].iov_len;
 	if (!n)
 		return 0;
-	done = process_vm_writev(w->p->r->seed, w->local, n, w->remote, n, 0);
+	done = process_vm_writev(w->pid, w->local, n, w->remote, n, 0);
 	if (done == (ssize_t)total)
 		return 0;
 	/* A short write ends at the first address that is not there. */
 	for (size_t i = 0; i < n; i++) {
-		int e = pk_mem_write(w->p->r->seed, (uint64_t)w->remote[i].iov_base,
-			w->local[i].iov_base, w->local[i].iov_len, err);
+		int e = pk_mem_write(w->pid, (uint64_t)w->remote[i].iov_base, w->local[i].iov_base,
+			w->local[i].iov_len, err);
 
 		if (e < 0) {
 			pk_why(err,
@@ -63,8 +65,13 @@ static int flush(struct worker *w, struct pk_error *err)
 }
 
 static int to_memory(
-	struct worker *w, uint64_t at, const uint8_t *p, size_t n, struct pk_error *err)
+	struct worker *w, pid_t pid, uint64_t at, const uint8_t *p, size_t n, struct pk_error *err)
 {
+	int e = pid == w->pid ? 0 : flush(w, err);
+
+	if (e < 0)
+		return e;
+	w->pid = pid;
 	w->local[w->n] = (struct iovec){(void *)p, n};
 	w->remote[w->n++] = (struct iovec){(void *)at, n};
 	return w->n == IOVS ? flush(w, err) : 0;
@@ -77,22 +84,47 @@ static int out_of_place(const struct pk_extent *x, struct pk_error *err)
 	return pk_why(err, "nothing in the image has room for them");
 }
 
+/* The process that has this memory; its records ascend with those of the processes. */
+static const struct pk_proc *owner_of(const struct pk_restore *r, uint32_t mm)
+{
+	size_t lo = 0, hi = r->n_procs;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (r->proc[mid].obj->id <= mm)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo && r->proc[lo - 1].mm_id == mm ? &r->proc[lo - 1] : NULL;
+}
+
+/* Memory of processes with heirs is filled early, one process at a time; all else at once. */
+static bool wanted(const struct pagein *p, const struct pk_extent *x)
+{
+	const struct pk_proc *owner = owner_of(p->r, x->obj);
+
+	return p->only ? owner == p->only : !owner || !owner->heirs;
+}
+
 /* One piece of an extent, its bytes at p. */
 static int put(struct worker *w, const struct pk_extent *x, uint64_t skip, const uint8_t *p,
 	size_t n, struct pk_error *err)
 {
 	struct pk_restore *r = w->p->r;
+	const struct pk_proc *owner = owner_of(r, x->obj);
 	const struct pk_sink *sink;
 	uint64_t len, addr = x->addr + skip;
 	uint8_t *local;
 
-	if (x->obj == r->mm_id)
-		return to_memory(w, addr, p, n, err);
-	sink = pk_plan_find_sink(&r->plan, x->obj);
+	if (owner)
+		return to_memory(w, owner->pid, addr, p, n, err);
+	sink = pk_plan_find_sink(&r->proc[0].plan, x->obj);
 	if (sink) {
 		if (addr > sink->len || n > sink->len - addr)
 			return out_of_place(x, err);
-		return to_memory(w, sink->base + addr, p, n, err);
+		return to_memory(w, r->proc[0].pid, sink->base + addr, p, n, err);
 	}
 	local = pk_target_find_local(&r->target, x->obj, &len);
 	if (!local || addr > len || n > len - addr)
@@ -121,6 +153,8 @@ static int put_group(struct worker *w, const struct pk_group *g, struct pk_error
 	for (size_t i = 0; i < g->n_ext && e == 0; i++) {
 		const struct pk_extent *x = &g->ext[i];
 
+		if (!wanted(w->p, x))
+			continue;
 		if (x->flags & PK_EXT_ZERO) {
 			e = put_zeros(w, x, err);
 			continue;
@@ -208,9 +242,9 @@ static unsigned workers(const struct pk_restore *r)
 	return n < MAX_WORKERS ? n : MAX_WORKERS;
 }
 
-int pk_pagein(struct pk_restore *r, struct pk_error *err)
+int pk_pagein(struct pk_restore *r, const struct pk_proc *only, struct pk_error *err)
 {
-	struct pagein p = {.r = r, .lock = PTHREAD_MUTEX_INITIALIZER};
+	struct pagein p = {.r = r, .only = only, .lock = PTHREAD_MUTEX_INITIALIZER};
 	unsigned want = workers(r), n = 0;
 	PK_FREE struct worker *w = calloc(want, sizeof(*w));
 	int e = w ? 0 : pk_fail_errno(err, "threads");

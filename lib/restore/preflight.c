@@ -47,25 +47,65 @@ static uint64_t effective_caps(void)
 	return set;
 }
 
+static int no_task(const struct pk_restore *r, struct pk_error *err)
+{
+	pk_fail(err, PK_E_IMAGE, "%s", r->image.path);
+	return pk_why(err, "it has no complete task in it");
+}
+
+static struct pk_proc *proc_of_pid(struct pk_restore *r, int32_t pid)
+{
+	for (size_t i = 0; i < r->n_procs; i++)
+		if (r->proc[i].task->pid == pid)
+			return &r->proc[i];
+	return NULL;
+}
+
+/* Tasks come parents first; all but the first have their parent in the job. */
+static int add_proc(struct pk_restore *r, const struct pk_obj *task, struct pk_error *err)
+{
+	const struct pk_model *m = &r->image.model;
+	struct pk_proc *p = &r->proc[r->n_procs];
+	const struct pk_obj *mm = pk_model_next(m, NULL, &pk_mm_type, task->id), *vma = NULL;
+
+	*p = (struct pk_proc){.r = r, .obj = task, .task = task->data};
+	if (r->n_procs && !(p->parent = proc_of_pid(r, p->task->ppid)))
+		return no_task(r, err);
+	if (!p->task->zombie && (!mm || !pk_model_next(m, NULL, &pk_thread_type, task->id)))
+		return no_task(r, err);
+	p->mm = mm ? mm->data : NULL;
+	p->mm_id = mm ? mm->id : 0;
+	while (p->parent && (vma = pk_model_next(m, vma, &pk_vma_type, task->id)))
+		if (((const struct pk_vma *)vma->data)->inherited)
+			p->parent->heirs = true;
+	r->n_procs++;
+	return 0;
+}
+
 int pk_preflight_job(struct pk_restore *r, struct pk_error *err)
 {
 	const struct pk_model *m = &r->image.model;
 	const struct pk_obj *host = pk_model_next(m, NULL, &pk_host_type, PK_ANY_OWNER);
-	const struct pk_obj *task = pk_model_next(m, NULL, &pk_task_type, PK_ANY_OWNER);
-	const struct pk_obj *mm = task ? pk_model_next(m, NULL, &pk_mm_type, task->id) : NULL;
+	const struct pk_obj *task = NULL;
+	size_t n = 0;
+	int e = 0;
 
-	if (!host || !task || !mm || !pk_model_next(m, NULL, &pk_thread_type, task->id)) {
-		pk_fail(err, PK_E_IMAGE, "%s", r->image.path);
-		return pk_why(err, "it has no complete task in it");
-	}
 	for (struct pk_obj *o = NULL; (o = pk_model_next(m, o, NULL, PK_ANY_OWNER));)
 		if (pk_type_complete(o->type, o->data) < 0)
 			return pk_fail_errno(err, "%s", r->image.path);
+	while ((task = pk_model_next(m, task, &pk_task_type, PK_ANY_OWNER)))
+		n++;
+	r->proc = calloc(n + 1, sizeof(*r->proc));
+	if (!r->proc)
+		return pk_fail_errno(err, "processes");
+	while (e == 0 && (task = pk_model_next(m, task, &pk_task_type, PK_ANY_OWNER)))
+		e = add_proc(r, task, err);
+	if (e == 0 && (!host || !n || r->proc[0].task->zombie))
+		e = no_task(r, err);
+	if (e < 0)
+		return e;
 	r->host = host->data;
-	r->task = task->data;
-	r->task_id = task->id;
-	r->mm = mm->data;
-	r->mm_id = mm->id;
+	r->task = r->proc[0].task;
 	return 0;
 }
 
@@ -146,6 +186,13 @@ static int choose_pids(struct pk_restore *r, struct pk_error *err)
 	t->pids = (enum pk_pid_mode)r->o->pids;
 	if (t->pids == PK_PID_AUTO)
 		t->pids = ns ? PK_PID_NS : PK_PID_ANY;
+	if (t->pids == PK_PID_ANY && r->n_procs > 1)
+		return refuse_pids(err,
+			r->o->pids == PCKPT_PIDS_AUTO ? "user namespaces are forbidden on this host"
+						      : "--pid=any gives new ones, and this job "
+							"has several processes that "
+							"know each other's",
+			"--pid=ns, or ask for user.max_user_namespaces > 0");
 	if (t->pids == PK_PID_NS && !ns)
 		return refuse_pids(err, "user namespaces are forbidden on this host",
 			"--pid=any, or ask for user.max_user_namespaces > 0");
@@ -157,6 +204,7 @@ static int choose_pids(struct pk_restore *r, struct pk_error *err)
 			"user namespaces are forbidden here: the program gets new process numbers");
 	t->user_ns = t->pids == PK_PID_NS && !admin;
 	t->may_set_exe = t->user_ns || set_tid;
+	r->has_close_range = syscall(SYS_close_range, ~0u, ~0u, 0) == 0;
 	return t->pids == PK_PID_SAME ? check_free(r, err) : 0;
 }
 

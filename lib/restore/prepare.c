@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the new process inherits, and under which numbers. Numbers that the job does not use are
- * handed out above the lowest of them, which stays free: see plan.c.
+ * What the first new process inherits, and under which numbers. Numbers that no process of the job
+ * uses are handed out above the lowest of them, which stays free: first to what is inherited, then
+ * to every open file, which waits there until it is placed (plan.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -9,12 +10,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "restore/restore_internal.h"
 
 static const struct pk_fds *table_of(const struct pk_restore *r)
 {
-	const struct pk_obj *o = pk_model_next(&r->image.model, NULL, &pk_fds_type, r->task_id);
+	const struct pk_obj *o =
+		pk_model_next(&r->image.model, NULL, &pk_fds_type, r->proc[0].obj->id);
 
 	return o ? o->data : NULL;
 }
@@ -42,39 +45,98 @@ static int take_std(struct pk_restore *r, struct pk_error *err)
 	return 0;
 }
 
-static bool used(const struct pk_fds *t, uint32_t n)
-{
-	const struct pk_fd *fd = t ? t->fd.p : NULL;
+/* Numbers that some process uses, ascending. */
+struct numbers {
+	uint32_t *v;
+	size_t n, at;
+};
 
-	for (size_t i = 0; t && i < t->fd.n; i++)
-		if (fd[i].fd == n)
-			return true;
-	return false;
+static int by_number(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
 }
 
-static int number_given(struct pk_restore *r, struct pk_error *err)
+static int collect_used(const struct pk_restore *r, struct numbers *u, struct pk_error *err)
 {
-	const struct pk_fds *t = table_of(r);
-	struct rlimit lim;
-	uint32_t next = 0;
+	const struct pk_obj *o = NULL;
 
+	while ((o = pk_model_next(&r->image.model, o, &pk_fds_type, PK_ANY_OWNER))) {
+		const struct pk_list *l = &((const struct pk_fds *)o->data)->fd;
+		const struct pk_fd *fd = l->p;
+		uint32_t *v = realloc(u->v, (u->n + l->n + 1) * sizeof(*v));
+
+		if (!v)
+			return pk_fail_errno(err, "descriptors");
+		u->v = v;
+		for (size_t i = 0; i < l->n; i++)
+			v[u->n++] = fd[i].fd;
+	}
+	if (u->n)
+		qsort(u->v, u->n, sizeof(*u->v), by_number);
+	return 0;
+}
+
+/* The lowest number from `next` on that nobody uses. */
+static uint32_t free_number(struct numbers *u, uint32_t next)
+{
+	while (u->at < u->n && u->v[u->at] <= next) {
+		if (u->v[u->at] == next)
+			next++;
+		u->at++;
+	}
+	return next;
+}
+
+static int stage(struct pk_restore *r, uint32_t obj, uint32_t number, struct pk_error *err)
+{
+	struct pk_target *t = &r->target;
+	void *v = pk_array_more(t->staged, t->n_staged, sizeof(*t->staged));
+
+	if (!v)
+		return pk_fail_errno(err, "descriptors");
+	t->staged = v;
+	t->staged[t->n_staged++] = (struct pk_staged){obj, (int)number};
+	return 0;
+}
+
+static int give_numbers(struct pk_restore *r, struct numbers *u, struct pk_error *err)
+{
+	const struct pk_obj *o = NULL;
+	uint32_t next = free_number(u, 0);
+	struct rlimit lim;
+	int e = 0;
+
+	r->target.low_fd = next;
+	for (size_t i = 0; i < r->target.n_given; i++)
+		r->target.given[i].number = (int)(next = free_number(u, next + 1));
+	while (e == 0 && (o = pk_model_next(&r->image.model, o, NULL, PK_ANY_OWNER))) {
+		const struct pk_kind *k = pk_kind_of(o->type);
+
+		if (k && k->level == PK_LV_FILE)
+			e = stage(r, o->id, next = free_number(u, next + 1), err);
+	}
+	if (e < 0)
+		return e;
 	if (getrlimit(RLIMIT_NOFILE, &lim) < 0)
 		return pk_fail_errno(err, "limit on open files");
-	while (used(t, next))
-		next++;
-	r->target.low_fd = next;
-	for (size_t i = 0; i < r->target.n_given; i++) {
-		do
-			next++;
-		while (used(t, next));
-		r->target.given[i].number = (int)next;
-	}
-	if (next < lim.rlim_max &&
-		(!t || !t->fd.n || ((struct pk_fd *)t->fd.p)[t->fd.n - 1].fd < lim.rlim_max))
+	if (next < lim.rlim_max && (!u->n || u->v[u->n - 1] < lim.rlim_max))
 		return 0;
 	pk_fail(err, PK_E_HOST, "the program's descriptors do not fit");
 	pk_why(err, "the hard limit on open files is %lu here", (unsigned long)lim.rlim_max);
 	return pk_try(err, "raise it (ulimit -Hn), then restore again");
+}
+
+static int number_all(struct pk_restore *r, struct pk_error *err)
+{
+	struct numbers used = {0};
+	int e = collect_used(r, &used, err);
+
+	if (e == 0)
+		e = give_numbers(r, &used, err);
+	free(used.v);
+	return e;
 }
 
 int pk_prepare(struct pk_restore *r, struct pk_error *err)
@@ -94,5 +156,5 @@ int pk_prepare(struct pk_restore *r, struct pk_error *err)
 	}
 	if (take_std(r, err) < 0)
 		return -PK_E_ERROR;
-	return number_given(r, err);
+	return number_all(r, err);
 }

@@ -48,9 +48,12 @@ static void release(struct pk_restore *r)
 {
 	if (r->channel >= 0)
 		close(r->channel);
-	pk_threads_free(r);
-	free(r->remote.born);
-	pk_plan_free(&r->plan);
+	for (size_t i = 0; i < r->n_procs; i++) {
+		pk_threads_free(&r->proc[i]);
+		pk_plan_free(&r->proc[i].plan);
+		free(r->proc[i].remote.born);
+	}
+	free(r->proc);
 	pk_target_free(&r->target);
 	pk_image_close(&r->image);
 }

@@ -239,13 +239,10 @@ static void close_others(const struct pk_restore *r)
 	syscall(SYS_close_range, last + 1, ~0u, 0);
 }
 
-/* Its own session or group, if it had one: then job control finds it as before. Else it joins ours.
- */
-static void place_in_session(const struct pk_task *t)
+/* Its own group, if it had one: then job control finds it as before. Else it joins ours. */
+static void place_in_group(const struct pk_task *t)
 {
-	if (t->sid == t->pid)
-		setsid();
-	else if (t->pgid == t->pid)
+	if (t->sid != t->pid && t->pgid == t->pid)
 		setpgid(0, 0);
 }
 
@@ -274,7 +271,7 @@ static _Noreturn void seed(struct pk_restore *r)
 		lim.rlim_cur = lim.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &lim);
 	}
-	place_in_session(r->task);
+	place_in_group(r->task);
 	make_given(r);
 	place_given(r);
 	close_others(r);

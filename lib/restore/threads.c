@@ -26,53 +26,50 @@
 
 enum { BATCH = 256 }; /* threads made by one script */
 
-void pk_threads_free(struct pk_restore *r)
+void pk_threads_free(struct pk_proc *proc)
 {
-	for (size_t i = 0; i < r->n_threads; i++)
-		free(r->thread[i]);
-	free(r->thread);
-	free(r->thread_id);
-	r->thread = NULL;
-	r->thread_id = NULL;
-	r->n_threads = 0;
+	for (size_t i = 0; i < proc->n_threads; i++)
+		free(proc->thread[i]);
+	free(proc->thread);
+	free(proc->thread_id);
+	proc->thread = NULL;
+	proc->thread_id = NULL;
+	proc->n_threads = 0;
 }
 
 static int add_thread(
-	struct pk_restore *r, pid_t outer, const struct pk_obj *o, pid_t own, struct pk_error *err)
+	struct pk_proc *proc, pid_t outer, const struct pk_obj *o, pid_t own, struct pk_error *err)
 {
-	struct pk_target *t = &r->target;
-	void *threads = pk_array_more(r->thread, r->n_threads, sizeof(*r->thread)), *ids, *news;
+	struct pk_target *t = &proc->r->target;
+	void *threads = pk_array_more(proc->thread, proc->n_threads, sizeof(*proc->thread)), *ids;
 	struct pk_tracee *tr;
 
 	if (threads)
-		r->thread = threads;
-	ids = threads ? pk_array_more(r->thread_id, r->n_threads, sizeof(*r->thread_id)) : NULL;
+		proc->thread = threads;
+	ids = threads ? pk_array_more(proc->thread_id, proc->n_threads, sizeof(*proc->thread_id))
+		      : NULL;
 	if (ids)
-		r->thread_id = ids;
-	news = ids ? pk_array_more(t->new_id, t->n_new_id, sizeof(*t->new_id)) : NULL;
-	if (news)
-		t->new_id = news;
-	tr = news ? calloc(1, sizeof(*tr)) : NULL;
+		proc->thread_id = ids;
+	tr = ids ? calloc(1, sizeof(*tr)) : NULL;
 	if (!tr)
 		return pk_fail_errno(err, "threads");
-	*tr = (struct pk_tracee){.pid = r->seed, .tid = outer, .state = PK_T_RUNNING};
-	r->thread[r->n_threads] = tr;
-	r->thread_id[r->n_threads++] = o->id;
-	t->new_id[t->n_new_id++] = (struct pk_new_id){o->id, own};
-	return 0;
+	*tr = (struct pk_tracee){.pid = proc->pid, .tid = outer, .state = PK_T_RUNNING};
+	proc->thread[proc->n_threads] = tr;
+	proc->thread_id[proc->n_threads++] = o->id;
+	return pk_target_set_id(t, o->id, own, err);
 }
 
-/* The first thread is the seed. Its record, and the task's, now have their number. */
-int pk_threads_add_seed(struct pk_restore *r, const struct pk_obj *o, struct pk_error *err)
+/* The first thread is the process itself. Its record, and the task's, now have their number. */
+int pk_threads_add_leader(struct pk_proc *proc, pid_t pid, struct pk_error *err)
 {
-	struct pk_target *t = &r->target;
-	pid_t own = t->pids == PK_PID_ANY ? r->seed : r->task->pid;
+	struct pk_restore *r = proc->r;
+	const struct pk_obj *first =
+		pk_model_next(&r->image.model, NULL, &pk_thread_type, proc->obj->id);
+	pid_t own = r->target.pids == PK_PID_ANY ? pid : proc->task->pid;
+	int e = pk_target_set_id(&r->target, proc->obj->id, own, err);
 
-	t->new_id = calloc(1, sizeof(*t->new_id));
-	if (!t->new_id)
-		return pk_fail_errno(err, "threads");
-	t->new_id[t->n_new_id++] = (struct pk_new_id){r->task_id, own};
-	return add_thread(r, r->seed, o, own, err);
+	proc->pid = pid;
+	return e < 0 ? e : add_thread(proc, pid, first ? first : proc->obj, own, err);
 }
 
 /* The struct of clone3(2) holds an address of its own data, so that must be known: see address_of.
@@ -83,7 +80,7 @@ struct request {
 };
 
 static uint64_t make_script(
-	struct pk_restore *r, struct pk_script *s, const struct pk_obj **o, size_t n)
+	struct pk_proc *proc, struct pk_script *s, const struct pk_obj **o, size_t n)
 {
 	size_t at = pk_script_data(s, NULL, n * sizeof(struct request));
 	struct request *q;
@@ -102,41 +99,42 @@ static uint64_t make_script(
 		q[i].tid = th->tid;
 		q[i].args.flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
 				  CLONE_SYSVSEM;
-		if (r->target.pids == PK_PID_ANY)
+		if (proc->r->target.pids == PK_PID_ANY)
 			continue;
-		q[i].args.set_tid = pk_remote_address(&r->remote, s, at) + i * sizeof(*q) +
+		q[i].args.set_tid = pk_remote_address(&proc->remote, s, at) + i * sizeof(*q) +
 				    offsetof(struct request, tid);
 		q[i].args.set_tid_size = 1;
 	}
 	return at;
 }
 
-static int make_batch(struct pk_restore *r, const struct pk_obj **o, size_t n, struct pk_error *err)
+static int make_batch(struct pk_proc *proc, const struct pk_obj **o, size_t n, struct pk_error *err)
 {
 	struct pk_script s = {0};
-	size_t born = r->remote.n_born;
+	size_t born = proc->remote.n_born;
 	int e;
 
-	make_script(r, &s, o, n);
-	e = pk_remote_run(&r->remote, r->thread[0], &s, NULL, err);
-	if (e == 0 && r->remote.n_born != born + n)
+	make_script(proc, &s, o, n);
+	e = pk_remote_run(&proc->remote, proc->thread[0], &s, NULL, err);
+	if (e == 0 && proc->remote.n_born != born + n)
 		e = pk_fail(err, PK_E_INTERNAL, "threads: %zu asked for, %zu seen", n,
-			r->remote.n_born - born);
+			proc->remote.n_born - born);
 	for (size_t i = 0; i < n && e == 0; i++)
-		e = add_thread(r, r->remote.born[born + i], o[i], (pid_t)pk_script_ret(&s, i), err);
+		e = add_thread(
+			proc, proc->remote.born[born + i], o[i], (pid_t)pk_script_ret(&s, i), err);
 	pk_script_free(&s);
 	return e;
 }
 
 /* Born under our eyes, they stop before their first instruction. All signals are kept away. */
-static int wait_stopped(struct pk_restore *r, struct pk_error *err)
+static int wait_stopped(struct pk_proc *proc, struct pk_error *err)
 {
-	for (size_t i = 0; i < r->n_threads; i++) {
-		struct pk_tracee *t = r->thread[i];
+	for (size_t i = 0; i < proc->n_threads; i++) {
+		struct pk_tracee *t = proc->thread[i];
 		int e = 0;
 
 		while (e == 0 && t->state == PK_T_RUNNING)
-			e = pk_tracee_wait(t, &r->remote.deadline, err);
+			e = pk_tracee_wait(t, &proc->remote.deadline, err);
 		if (e == 0 && t->state == PK_T_GONE)
 			e = pk_fail(err, PK_E_ERROR, "a new thread ended at once");
 		if (e == 0)
@@ -148,29 +146,30 @@ static int wait_stopped(struct pk_restore *r, struct pk_error *err)
 	return 0;
 }
 
-int pk_threads_make(struct pk_restore *r, struct pk_error *err)
+int pk_threads_make(struct pk_proc *proc, struct pk_error *err)
 {
 	const struct pk_obj *batch[BATCH], *o = NULL;
 	size_t n = 0;
 	int e = 0;
 
-	while (e == 0 && (o = pk_model_next(&r->image.model, o, &pk_thread_type, r->task_id))) {
-		if (((const struct pk_thread *)o->data)->tid == r->task->pid)
+	while (e == 0 &&
+		(o = pk_model_next(&proc->r->image.model, o, &pk_thread_type, proc->obj->id))) {
+		if (((const struct pk_thread *)o->data)->tid == proc->task->pid)
 			continue; /* the seed */
 		batch[n++] = o;
 		if (n == BATCH) {
-			e = make_batch(r, batch, n, err);
+			e = make_batch(proc, batch, n, err);
 			n = 0;
 		}
 	}
 	if (e == 0 && n)
-		e = make_batch(r, batch, n, err);
-	return e < 0 ? e : wait_stopped(r, err);
+		e = make_batch(proc, batch, n, err);
+	return e < 0 ? e : wait_stopped(proc, err);
 }
 
-static const struct pk_thread *record(const struct pk_restore *r, size_t i)
+static const struct pk_thread *record(const struct pk_proc *proc, size_t i)
 {
-	return pk_model_find(&r->image.model, r->thread_id[i], &pk_thread_type)->data;
+	return pk_model_find(&proc->r->image.model, proc->thread_id[i], &pk_thread_type)->data;
 }
 
 static uint64_t used_components(const struct pk_thread *th)
@@ -184,11 +183,11 @@ static uint64_t used_components(const struct pk_thread *th)
 
 /* The recorded vector state in this CPU's layout: start from what the thread has here. */
 static int set_xstate(
-	struct pk_restore *r, struct pk_tracee *t, const struct pk_thread *th, struct pk_error *err)
+	struct pk_proc *proc, struct pk_tracee *t, const struct pk_thread *th, struct pk_error *err)
 {
 	enum { LEGACY = 512, SW_RESERVED = 464 };
-	const struct pk_xcomp *was = r->host->xcomp.p;
-	size_t n_was = r->host->xcomp.n / sizeof(*was);
+	const struct pk_xcomp *was = proc->r->host->xcomp.p;
+	size_t n_was = proc->r->host->xcomp.n / sizeof(*was);
 	uint8_t here[PK_FRAME_MAX], then[PK_FRAME_MAX] = {0};
 	uint64_t bv = used_components(th);
 	size_t n = sizeof(here);
@@ -203,7 +202,7 @@ static int set_xstate(
 	memset(here + XSTATE_BV, 0, 64);
 	memcpy(here + XSTATE_BV, &bv, sizeof(bv));
 	for (size_t i = 2; i < PK_XFEATURES && i < n_was; i++) {
-		const struct pk_xcomp *now = &r->target.cpu.xcomp[i];
+		const struct pk_xcomp *now = &proc->r->target.cpu.xcomp[i];
 
 		if (!(bv >> i & 1))
 			continue;
@@ -217,9 +216,9 @@ static int set_xstate(
 }
 
 /* AMX needs permission for the process, then room in each thread that uses it. */
-static int allow_components(struct pk_restore *r, struct pk_error *err)
+static int allow_components(struct pk_proc *proc, struct pk_error *err)
 {
-	uint64_t perm = record(r, 0)->xcomp_perm & DYNAMIC_COMPONENTS;
+	uint64_t perm = record(proc, 0)->xcomp_perm & DYNAMIC_COMPONENTS;
 	struct pk_script s = {0};
 	int e = 0;
 
@@ -227,13 +226,13 @@ static int allow_components(struct pk_restore *r, struct pk_error *err)
 		pk_script_call(&s, &(struct pk_call){.nr = SYS_arch_prctl,
 					   .a = {pk_num(ARCH_REQ_XCOMP_PERMISSION), pk_num(18)},
 					   .check = PK_CHECK_OK});
-		e = pk_remote_run(&r->remote, r->thread[0], &s, NULL, err);
+		e = pk_remote_run(&proc->remote, proc->thread[0], &s, NULL, err);
 	}
 	pk_script_clear(&s);
 	pk_script_op(&s, &(struct pk_op){.code = PK_OP_TILES});
-	for (size_t i = 0; i < r->n_threads && e == 0; i++)
-		if (used_components(record(r, i)) & DYNAMIC_COMPONENTS)
-			e = pk_remote_run(&r->remote, r->thread[i], &s, NULL, err);
+	for (size_t i = 0; i < proc->n_threads && e == 0; i++)
+		if (used_components(record(proc, i)) & DYNAMIC_COMPONENTS)
+			e = pk_remote_run(&proc->remote, proc->thread[i], &s, NULL, err);
 	pk_script_free(&s);
 	return e;
 }
@@ -262,20 +261,20 @@ static void set_timeout(struct pk_regs *regs, int32_t nr, uint64_t at, int64_t l
  * stack pointer and the red zone, where nothing lives: the kernel reads it as soon as the call is
  * made, and the next dump finds it there, too. (Without room for it the wait begins anew.)
  */
-static void resume_wait(struct pk_restore *r, const struct pk_thread *th, struct pk_regs *regs)
+static void resume_wait(struct pk_proc *proc, const struct pk_thread *th, struct pk_regs *regs)
 {
-	int64_t left = th->wait_end - r->host->monotonic;
+	int64_t left = th->wait_end - proc->r->host->monotonic;
 	struct timespec ts = pk_timespec(left > 0 ? left : 0);
 	uint64_t at = (pk_regs_sp(regs) - 256) & ~UINT64_C(15);
 
 	pk_regs_rewind(regs, (uint64_t)th->wait_nr);
-	if (th->wait_end >= 0 && pk_mem_write(r->seed, at, &ts, sizeof(ts), NULL) == 0)
+	if (th->wait_end >= 0 && pk_mem_write(proc->pid, at, &ts, sizeof(ts), NULL) == 0)
 		set_timeout(regs, th->wait_nr, at, pk_ns(&ts));
 }
 
-static int final_regs(struct pk_restore *r, size_t i, struct pk_regs *regs, struct pk_error *err)
+static int final_regs(struct pk_proc *proc, size_t i, struct pk_regs *regs, struct pk_error *err)
 {
-	const struct pk_thread *th = record(r, i);
+	const struct pk_thread *th = record(proc, i);
 
 	if (th->regs.n != sizeof(regs->r))
 		return pk_fail(err, PK_E_IMAGE, "thread %d: registers", th->tid);
@@ -285,7 +284,7 @@ static int final_regs(struct pk_restore *r, size_t i, struct pk_regs *regs, stru
 	if (th->wait_nr < 0)
 		pk_regs_finish(regs, -EINTR);
 	else
-		resume_wait(r, th, regs);
+		resume_wait(proc, th, regs);
 	return 0;
 }
 
@@ -298,11 +297,11 @@ static int set_user_dispatch(struct pk_tracee *t, const struct pk_thread *th, st
 	return pk_fail_errno(err, "thread %d: syscall user dispatch", th->tid);
 }
 
-static int set_thread(struct pk_restore *r, size_t i, struct pk_error *err)
+static int set_thread(struct pk_proc *proc, size_t i, struct pk_error *err)
 {
-	const struct pk_thread *th = record(r, i);
-	struct pk_tracee *t = r->thread[i];
-	int e = set_xstate(r, t, th, err);
+	const struct pk_thread *th = record(proc, i);
+	struct pk_tracee *t = proc->thread[i];
+	int e = set_xstate(proc, t, th, err);
 
 	if (e == 0)
 		e = set_user_dispatch(t, th, err);
@@ -312,19 +311,19 @@ static int set_thread(struct pk_restore *r, size_t i, struct pk_error *err)
 	return e < 0 ? e : pk_tracee_set_mask(t, th->sigmask, err);
 }
 
-int pk_threads_finish(struct pk_restore *r, struct pk_error *err)
+int pk_threads_finish(struct pk_proc *proc, struct pk_error *err)
 {
-	PK_FREE struct pk_regs *regs = calloc(r->n_threads, sizeof(*regs));
-	int e = regs ? allow_components(r, err) : pk_fail_errno(err, "threads");
+	PK_FREE struct pk_regs *regs = calloc(proc->n_threads, sizeof(*regs));
+	int e = regs ? allow_components(proc, err) : pk_fail_errno(err, "threads");
 
-	for (size_t i = 0; i < r->n_threads && e == 0; i++)
-		e = final_regs(r, i, &regs[i], err);
+	for (size_t i = 0; i < proc->n_threads && e == 0; i++)
+		e = final_regs(proc, i, &regs[i], err);
 	/* The last use of the scratch area was the waits'. */
 	if (e == 0)
-		e = pk_remote_close(&r->remote, r->thread[0], err);
-	for (size_t i = 0; i < r->n_threads && e == 0; i++) {
-		r->thread[i]->regs = regs[i];
-		e = set_thread(r, i, err);
+		e = pk_remote_close(&proc->remote, proc->thread[0], err);
+	for (size_t i = 0; i < proc->n_threads && e == 0; i++) {
+		proc->thread[i]->regs = regs[i];
+		e = set_thread(proc, i, err);
 	}
 	return e;
 }

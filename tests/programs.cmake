@@ -89,7 +89,8 @@ pk_script(perl words.pl)
 # A shorter sleep for the counter, and more steps for what is fast; the others choose for themselves.
 pk_program_tests(counter 12 0.1)
 pk_program_tests(static-glibc 30)
-foreach(name threads alloc vdso avx512 amx static-musl openmp exceptions fortran go python numpy r
+pk_program_tests(threads 400)
+foreach(name alloc vdso avx512 amx static-musl openmp exceptions fortran go python numpy r
              perl)
   pk_program_tests(${name})
 endforeach()
@@ -98,7 +99,7 @@ endforeach()
 foreach(who user root)
   add_test(NAME kill.dump.${who}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tools/killtest --as ${who} --pckpt $<TARGET_FILE:pckpt>
-            "${programs_dir}/counter 20 0.1" "${programs_dir}/threads 360" "${programs_dir}/vdso 80"
+            "${programs_dir}/counter 20 0.1" "${programs_dir}/threads 1200" "${programs_dir}/vdso 80"
             "${programs_dir}/avx512 40" "${programs_dir}/fortran 80")
   set_tests_properties(kill.dump.${who} PROPERTIES
     LABELS programs TIMEOUT 3600 SKIP_RETURN_CODE 77)

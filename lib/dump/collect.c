@@ -350,6 +350,7 @@ static int fill_task(struct pk_proc *proc, struct pk_task *t, struct pk_error *e
 	t->sid = inner(s, s->nssid, proc->src.stat.session);
 	t->start_time = proc->src.stat.start_time;
 	t->exit_signal = proc->src.stat.exit_signal;
+	t->tty = proc->src.stat.tty_nr;
 	if (proc->parent) {
 		const struct pk_status *up = &proc->parent->src.status;
 

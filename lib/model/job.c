@@ -57,6 +57,8 @@ const struct pk_type pk_task_type = {
 				"record of a task that has the same descriptor table, or 0"),
 			PK_FIELD(T, 14, PK_F_U32, fs_of,
 				"record of a task that has the same cwd and umask, or 0"),
+			PK_FIELD(T, 15, PK_F_U32, tty,
+				"device number of the controlling terminal, or 0"),
 			PK_FIELD_END,
 		},
 };

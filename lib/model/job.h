@@ -38,6 +38,7 @@ struct pk_task {
 	int32_t exit_signal; /* that its parent gets when it ends */
 	/* Earlier tasks with which it shares its descriptor table, its cwd and umask; or 0. */
 	uint32_t files_of, fs_of;
+	uint32_t tty; /* device number of its controlling terminal, 0: none */
 };
 extern const struct pk_type pk_task_type;
 

@@ -5,9 +5,13 @@
  *	pckpt restore  ->  init  ->  [parent]  ->  seed
  *
  * init is the first process of a fresh pid namespace (and user and mount namespace, where needed):
- *it reaps, and the kernel ends all others when it ends, which it does with us. The seed's clocks
- *continue from the dump's values in a time namespace. If the program's parent had a number that the
- *program could see, a small process with that number stands in for it.
+ * it reaps, and the kernel ends all others when it ends, which it does with us. The seed's clocks
+ * continue from the dump's values in a time namespace. If the program's parent had a number that
+ *the program could see, a small process with that number stands in for it.
+ *
+ * If the program's session and group had leaders outside of the job, processes with their numbers
+ * make them anew, bring forth the next (as a child of their own parent, CLONE_PARENT) and end. Not
+ * so with a controlling terminal, which belongs to the session that we are in.
  *
  * Without a pid namespace (--pid=same, any) init is an ordinary process and does the same by hand.
  */
@@ -174,6 +178,15 @@ static pid_t fork_as(pid_t wanted)
 	return (pid_t)syscall(SYS_clone3, &a, sizeof(a));
 }
 
+/* A child of our parent. It signals its end as we do ours. */
+static pid_t fork_sibling(pid_t wanted)
+{
+	const pid_t tid = wanted;
+	struct clone_args a = {.flags = CLONE_PARENT, .set_tid = (uint64_t)&tid, .set_tid_size = 1};
+
+	return (pid_t)syscall(SYS_clone3, &a, sizeof(a));
+}
+
 static void make_given(struct pk_restore *r)
 {
 	for (size_t i = 0; i < r->target.n_given; i++) {
@@ -329,22 +342,14 @@ static void close_all_but(int fd)
 	syscall(SYS_close_range, fd + 1, ~0u, 0);
 }
 
-static _Noreturn void start_program(struct pk_restore *r, bool with_number)
+static void need(struct pk_restore *r, pid_t pid, const char *what)
 {
-	pid_t pid = fork_as(with_number ? r->task->pid : 0);
+	char text[80];
 
-	if (pid == 0)
-		seed(r);
-	if (pid < 0)
-		die(r->channel, "cannot create the process with its original number");
-	close_all_but(r->channel);
-	tend(r, pid);
-}
-
-static _Noreturn void stand_in_parent(struct pk_restore *r)
-{
-	prctl(PR_SET_NAME, "pckpt-parent");
-	start_program(r, true);
+	if (pid >= 0)
+		return;
+	snprintf(text, sizeof(text), "cannot create %s with its original number", what);
+	die(r->channel, text);
 }
 
 static bool wants_parent(const struct pk_restore *r)
@@ -352,6 +357,111 @@ static bool wants_parent(const struct pk_restore *r)
 	const struct pk_task *t = r->task;
 
 	return r->target.pids == PK_PID_NS && t->ppid > 1 && t->ppid != t->pid;
+}
+
+/* Whether session and group had numbers that the program saw, and may be made anew. */
+static bool wants_session(const struct pk_restore *r)
+{
+	const struct pk_task *t = r->task;
+
+	return r->target.pids == PK_PID_NS && !t->tty && t->sid > 0 && t->sid != t->pid;
+}
+
+static bool wants_group(const struct pk_restore *r)
+{
+	const struct pk_task *t = r->task;
+
+	return wants_session(r) && t->pgid > 0 && t->pgid != t->pid && t->pgid != t->sid;
+}
+
+/* In the parent-to-be, or in one that makes siblings for it. */
+static void make_seed(struct pk_restore *r, pid_t (*fork_one)(pid_t))
+{
+	pid_t pid = fork_one(r->target.pids == PK_PID_ANY ? 0 : r->task->pid);
+
+	if (pid == 0)
+		seed(r);
+	need(r, pid, "the process");
+}
+
+/* One of the program's group; its leader, if that is not the program's parent, ends again. */
+static void make_grouped_seed(struct pk_restore *r, pid_t (*fork_one)(pid_t))
+{
+	pid_t pid;
+
+	if (!wants_group(r) || getpid() == r->task->pgid) {
+		make_seed(r, fork_one);
+		return;
+	}
+	pid = fork_one(r->task->pgid);
+	need(r, pid, "a stand-in for the program's group");
+	if (pid)
+		return;
+	setpgid(0, 0);
+	make_seed(r, fork_sibling);
+	_exit(0);
+}
+
+static _Noreturn void start_program(struct pk_restore *r)
+{
+	make_grouped_seed(r, fork_as);
+	close_all_but(r->channel);
+	tend(r, r->task->pid);
+}
+
+/* Without numbers of our choice there are no stand-ins, and the number is the kernel's. */
+static _Noreturn void start_anywhere(struct pk_restore *r)
+{
+	pid_t pid = fork_as(0);
+
+	if (pid == 0)
+		seed(r);
+	need(r, pid, "the process");
+	close_all_but(r->channel);
+	tend(r, pid);
+}
+
+static _Noreturn void stand_in_parent(struct pk_restore *r)
+{
+	prctl(PR_SET_NAME, "pckpt-parent");
+	if (wants_session(r) && r->task->sid == r->task->ppid)
+		setsid();
+	else if (wants_group(r) && r->task->pgid == r->task->ppid)
+		setpgid(0, 0);
+	start_program(r);
+}
+
+/* The leader of the program's session, for the moment that it takes. */
+static _Noreturn void stand_in_leader(struct pk_restore *r)
+{
+	pid_t pid;
+
+	setsid();
+	if (!wants_parent(r)) {
+		make_grouped_seed(r, fork_sibling);
+		_exit(0);
+	}
+	pid = fork_sibling(r->task->ppid);
+	if (pid == 0)
+		stand_in_parent(r);
+	need(r, pid, "a stand-in for the program's parent");
+	_exit(0);
+}
+
+/* Below init, in a session that had a leader outside of the job. */
+static _Noreturn void start_in_session(struct pk_restore *r)
+{
+	pid_t pid = fork_as(r->task->sid);
+
+	if (pid == 0)
+		stand_in_leader(r);
+	need(r, pid, "a stand-in for the program's session");
+	close_all_but(r->channel);
+	if (!wants_parent(r))
+		tend(r, r->task->pid);
+	while ((pid = waitpid(-1, NULL, __WALL)) != r->task->ppid && (pid >= 0 || errno == EINTR))
+		;
+	_exit(0);
 }
 
 static _Noreturn void init(struct pk_restore *r, pid_t parent)
@@ -375,13 +485,18 @@ static _Noreturn void init(struct pk_restore *r, pid_t parent)
 		mount_proc();
 	else
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
+	if (r->target.pids == PK_PID_ANY)
+		start_anywhere(r);
+	if (wants_session(r) && r->task->sid == 1)
+		setsid();
+	else if (wants_session(r) && r->task->sid != r->task->ppid)
+		start_in_session(r);
 	if (!wants_parent(r))
-		start_program(r, r->target.pids != PK_PID_ANY);
+		start_program(r);
 	pid = fork_as(r->task->ppid);
 	if (pid == 0)
 		stand_in_parent(r);
-	if (pid < 0)
-		die(r->channel, "cannot create a stand-in for the program's parent");
+	need(r, pid, "a stand-in for the program's parent");
 	close_all_but(r->channel);
 	while (waitpid(pid, NULL, __WALL) != pid)
 		;

@@ -327,8 +327,15 @@ static bool first_of_group(const struct pk_proc *proc)
 
 static int join_group(struct pk_proc *proc, struct pk_error *err)
 {
+	int64_t now;
+	int e;
+
 	if (has_group(proc) || proc->task->pgid == proc->task->pid)
 		return 0;
+	/* Born into it: then its number is taken, by the group itself. */
+	e = do_call(proc, &(struct pk_call){.nr = SYS_getpgid}, &now, err);
+	if (e < 0 || now == proc->task->pgid)
+		return e;
 	if (with_pid(proc->r, proc->task->pgid))
 		return join(proc, proc->task->pgid, err);
 	return first_of_group(proc) ? join_dead(proc, err) : 0;

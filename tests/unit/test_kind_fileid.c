@@ -85,7 +85,8 @@ Test(kind_source, contents_own_their_files)
 Test(kind_source, known_objects)
 {
 	static const struct pk_type one = {.name = "one"}, two = {.name = "two"};
-	struct pk_source s = {0};
+	struct pk_known known = {0};
+	struct pk_source s = {.known = &known};
 	struct pk_error err;
 
 	cr_expect_eq(pk_source_known(&s, 1, 2, &one), 0);
@@ -94,5 +95,5 @@ Test(kind_source, known_objects)
 	cr_expect_eq(pk_source_known(&s, 1, 7, &one), 7);
 	cr_expect_eq(pk_source_known(&s, 1, 7, &two), 0, "of another type");
 	cr_expect_eq(pk_source_known(&s, 2, 7, &one), 0, "on another device");
-	free(s.known);
+	free(known.v);
 }

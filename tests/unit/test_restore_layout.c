@@ -16,20 +16,33 @@
 
 static void setup(struct pk_restore *r)
 {
+	static struct pk_obj task;
+
 	memset(r, 0, sizeof(*r));
 	r->seed = getpid();
-	cr_assert_not_null(pk_model_add(&r->image.model, &pk_task_type, 0, &r->task_id));
+	r->proc = calloc(1, sizeof(*r->proc));
+	cr_assert(r->proc && pk_model_add(&r->image.model, &pk_task_type, 0, NULL));
+	r->n_procs = 1;
+	r->proc[0] = (struct pk_proc){
+		.r = r,
+		.obj = pk_model_next(&r->image.model, NULL, &pk_task_type, 0),
+		.pid = getpid(),
+	};
+	/* Records that are added move this one. */
+	task = *r->proc[0].obj;
+	r->proc[0].obj = &task;
 }
 
 static void teardown(struct pk_restore *r)
 {
-	pk_plan_free(&r->plan);
+	pk_plan_free(&r->proc[0].plan);
 	pk_model_free(&r->image.model);
+	free(r->proc);
 }
 
 static struct pk_vma *add_map(struct pk_restore *r, uint64_t start, uint64_t end)
 {
-	struct pk_vma *vma = pk_model_add(&r->image.model, &pk_vma_type, r->task_id, NULL);
+	struct pk_vma *vma = pk_model_add(&r->image.model, &pk_vma_type, r->proc[0].obj->id, NULL);
 
 	cr_assert_not_null(vma);
 	vma->start = start;
@@ -45,9 +58,7 @@ static bool outside(uint64_t start, uint64_t end, uint64_t a, uint64_t b)
 /* Where everything of ours goes: from the vDSO's place to the end of scratch. */
 static struct pk_range ours(const struct pk_restore *r)
 {
-	const struct pk_vdso_here *h = &r->target.vdso;
-
-	return (struct pk_range){h->n_vvar ? h->vvar[0].start : h->vdso.start, r->plan.scratch_end};
+	return (struct pk_range){r->vdso_at, r->passing_end};
 }
 
 static void expect_free(const struct pk_restore *r)
@@ -57,7 +68,7 @@ static void expect_free(const struct pk_restore *r)
 	FILE *maps = fopen("/proc/self/maps", "re");
 	uint64_t a, b;
 
-	while ((o = pk_model_next(&r->image.model, o, &pk_vma_type, r->task_id))) {
+	while ((o = pk_model_next(&r->image.model, o, &pk_vma_type, r->proc[0].obj->id))) {
 		const struct pk_vma *vma = o->data;
 
 		cr_expect(outside(us.start, us.end, vma->start, vma->end), "%lx-%lx",
@@ -69,27 +80,6 @@ static void expect_free(const struct pk_restore *r)
 	fclose(maps);
 }
 
-/* What phase MAP begins with: the vDSO moves, all but our places goes. */
-static void expect_plan(struct pk_restore *r)
-{
-	const struct pk_script *s = pk_plan_script(&r->plan, PK_PH_MAP, 0);
-	const size_t moves = 1 + r->target.vdso.n_vvar;
-	const struct pk_op *low, *high;
-
-	cr_assert_eq(s->n, moves + 2);
-	for (size_t i = 0; i < moves; i++) {
-		cr_expect_eq(s->op[i].nr, SYS_mremap);
-		cr_expect(s->op[i].check == PK_CHECK_EQUAL &&
-			  (uint64_t)s->op[i].want == s->op[i].a[4]);
-	}
-	low = &s->op[moves];
-	high = &s->op[moves + 1];
-	cr_expect(low->nr == SYS_munmap && low->a[0] == 0 && low->a[1] == ours(r).start);
-	cr_expect(high->nr == SYS_munmap && high->a[0] + high->a[1] == LAST);
-	cr_expect_geq(high->a[0], r->stub_at + pk_remote_size(r->prog_size));
-	cr_expect_leq(high->a[0], r->plan.scratch);
-}
-
 static void expect_order(const struct pk_restore *r)
 {
 	const struct pk_vdso_here *h = &r->target.vdso;
@@ -99,10 +89,35 @@ static void expect_order(const struct pk_restore *r)
 	cr_expect_leq(h->vdso.end, r->stub_at);
 	for (size_t i = 0; i < h->n_vvar; i++)
 		cr_expect(outside(h->vdso.start, h->vdso.end, h->vvar[i].start, h->vvar[i].end));
-	cr_expect_leq(r->stub_at + pk_remote_size(r->prog_size), r->plan.scratch);
-	cr_expect_lt(r->plan.scratch, r->plan.scratch_end);
-	cr_expect_eq((ours(r).start | r->stub_at | r->plan.scratch) % (2 * MIB), 0);
+	cr_expect_leq(r->stub_at + pk_remote_size(r->prog_size), r->passing);
+	cr_expect_lt(r->passing, r->passing_end);
+	cr_expect_eq((ours(r).start | r->stub_at | r->passing) % (2 * MIB), 0);
 	cr_expect_not_null(h->code);
+}
+
+/* What phase MAP begins with: the vDSO moves, all but our places goes. */
+static void expect_plan(struct pk_restore *r)
+{
+	struct pk_error err = {0};
+
+	const struct pk_script *s = pk_plan_script(&r->proc[0].plan, PK_PH_MAP, 0);
+	const size_t moves = 1 + r->target.vdso.n_vvar;
+	const struct pk_op *low, *high;
+
+	cr_assert_eq(pk_layout_clear(&r->proc[0], &err), 0, "%s", err.why);
+	expect_order(r);
+	cr_assert_geq(s->n, moves + 2);
+	for (size_t i = 0; i < moves; i++) {
+		cr_expect_eq(s->op[i].nr, SYS_mremap);
+		cr_expect(s->op[i].check == PK_CHECK_EQUAL &&
+			  (uint64_t)s->op[i].want == s->op[i].a[4]);
+	}
+	low = &s->op[moves];
+	high = &s->op[s->n - 1];
+	cr_expect(low->nr == SYS_munmap && low->a[0] == 0 && low->a[1] == ours(r).start);
+	cr_expect(high->nr == SYS_munmap && high->a[0] + high->a[1] == LAST);
+	cr_expect_geq(high->a[0], r->stub_at + pk_remote_size(r->prog_size));
+	cr_expect_leq(high->a[0], r->passing);
 }
 
 static void expect_choice(struct pk_restore *r)
@@ -110,7 +125,6 @@ static void expect_choice(struct pk_restore *r)
 	struct pk_error err = {0};
 
 	cr_assert_eq(pk_layout_choose(r, &err), 0, "%s: %s", err.what, err.why);
-	expect_order(r);
 	expect_free(r);
 	expect_plan(r);
 }
@@ -170,7 +184,7 @@ Test(restore_layout, nothing_is_free)
 		add_map(&r, 0x10000000000 + room[i], LAST);
 		cr_expect_eq(pk_layout_choose(&r, &err), -PK_E_HOST);
 		cr_expect(err.what[0] && err.why[0]);
-		cr_expect_eq(r.plan.n_part, 0, "nothing is planned");
+		cr_expect_eq(r.proc[0].plan.n_part, 0, "nothing is planned");
 		teardown(&r);
 	}
 }
@@ -208,7 +222,7 @@ Test(restore_layout, mappings_that_are_none)
 
 		setup(&r);
 		add_map(&r, bad[i].start, bad[i].end);
-		cr_expect_eq(pk_layout_plan(&r, &err), -PK_E_IMAGE);
+		cr_expect_eq(pk_layout_plan(&r.proc[0], &err), -PK_E_IMAGE);
 		cr_expect(err.what[0] && err.why[0]);
 		teardown(&r);
 	}
@@ -221,11 +235,11 @@ Test(restore_layout, mappings_of_what_cannot_be_mapped)
 
 	setup(&r);
 	add_map(&r, 0x1000, 0x2000)->backing = 1000;
-	cr_expect_eq(pk_layout_plan(&r, &err), -PK_E_IMAGE, "no such record");
+	cr_expect_eq(pk_layout_plan(&r.proc[0], &err), -PK_E_IMAGE, "no such record");
 	teardown(&r);
 	setup(&r);
-	add_map(&r, 0x1000, 0x2000)->backing = r.task_id;
-	cr_expect_eq(pk_layout_plan(&r, &err), -PK_E_IMAGE, "a task");
+	add_map(&r, 0x1000, 0x2000)->backing = r.proc[0].obj->id;
+	cr_expect_eq(pk_layout_plan(&r.proc[0], &err), -PK_E_IMAGE, "a task");
 	teardown(&r);
 }
 
@@ -235,8 +249,9 @@ Test(restore_layout, a_system_call_in_the_vdso)
 	struct pk_restore r;
 
 	setup(&r);
-	cr_assert_eq(pk_layout_find_syscall(&r, &err), 0, "%s", err.why);
-	cr_expect_eq(
-		memcmp((void *)r.remote.foothold.syscall, PK_SYSCALL_INSN, PK_SYSCALL_INSN_LEN), 0);
+	cr_assert_eq(pk_layout_find_syscall(&r.proc[0], &err), 0, "%s", err.why);
+	cr_expect_eq(memcmp((void *)r.proc[0].remote.foothold.syscall, PK_SYSCALL_INSN,
+			     PK_SYSCALL_INSN_LEN),
+		0);
 	teardown(&r);
 }

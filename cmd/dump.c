@@ -19,8 +19,11 @@ static double mib(uint64_t bytes)
 static void report(const struct args *a, const struct pckpt_dump_result *r)
 {
 	if (!a->quiet) {
-		fprintf(stderr, "pckpt: pid %d (%s): %u threads, %u mappings, %u descriptors\n",
-			r->pid, r->comm, r->threads, r->maps, r->fds);
+		fprintf(stderr,
+			"pckpt: pid %d (%s): %u process%s, %u threads, %u mappings, %u "
+			"descriptors\n",
+			r->pid, r->comm, r->processes, r->processes == 1 ? "" : "es", r->threads,
+			r->maps, r->fds);
 		if (a->o.dry_run)
 			fprintf(stderr, "pckpt: it can be dumped; nothing was written\n");
 		else

@@ -133,8 +133,3 @@ refuses() {
 	launch job unshare -U -- "$E2E_PROGRAMS/job"
 	refuses 69 "pid $JOB" "another user namespace"
 }
-
-@test "a process with children" {
-	obstacle child
-	refuses 69 "pid $JOB" "child processes"
-}

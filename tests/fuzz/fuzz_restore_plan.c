@@ -220,7 +220,12 @@ static int plan(struct pk_restore *r, struct pk_error *err)
 	r->seed = getpid();
 	if (e == 0)
 		e = pk_layout_choose(r, err);
-	return e ? e : pk_plan_all(r, err);
+	for (size_t i = 0; i < r->n_procs && e == 0; i++) {
+		r->proc[i].pid = getpid();
+		if (!r->proc[i].task->zombie)
+			e = pk_plan_all(&r->proc[i], err);
+	}
+	return e;
 }
 
 static void check_op(const struct pk_script *s, const struct pk_op *op)
@@ -233,9 +238,8 @@ static void check_op(const struct pk_script *s, const struct pk_op *op)
 	}
 }
 
-static void check_plan(const struct pk_restore *r)
+static void check_plan(const struct pk_restore *r, const struct pk_plan *p)
 {
-	const struct pk_plan *p = &r->plan;
 	char line[400];
 
 	for (size_t i = 0; i < p->n_part; i++) {
@@ -266,9 +270,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CHECK(e <= 0);
 	if (e < 0)
 		CHECK(err.class == -e && err.what[0]);
-	else
-		check_plan(&r);
-	pk_plan_free(&r.plan);
+	for (size_t i = 0; i < r.n_procs && e == 0; i++)
+		check_plan(&r, &r.proc[i].plan);
+	for (size_t i = 0; i < r.n_procs; i++)
+		pk_plan_free(&r.proc[i].plan);
+	free(r.proc);
 	pk_target_free(&r.target);
 	pk_model_free(&r.image.model);
 	return 0;

@@ -160,6 +160,19 @@ static int collect_table(struct pk_proc *proc, size_t first, size_t *end, struct
 	return r < 0 ? r : fill_table(proc, d->open.v + first, *end - first, err);
 }
 
+/* What belongs to the tables, now that all open files have a record. */
+static int collect_table_kinds(struct pk_proc *proc, struct pk_error *err)
+{
+	struct pk_view v = {.src = &proc->src, .owner = proc->src.task};
+	uint32_t id;
+	int r = 0;
+
+	for (size_t i = 0; pk_kinds[i] && r == 0; i++)
+		if (pk_kinds[i]->level == PK_LV_TABLE)
+			r = pk_collect_object(pk_kinds[i], &v, &proc->d->model, &id, err);
+	return r < 0 ? pk_wrap(err, "pid %d", proc->src.pid) : 0;
+}
+
 int pk_collect_fds(struct pk_dump *d, struct pk_error *err)
 {
 	size_t at = 0;
@@ -171,6 +184,9 @@ int pk_collect_fds(struct pk_dump *d, struct pk_error *err)
 	for (size_t i = 0; i < d->n_procs && r == 0; i++)
 		if (!d->proc[i]->zombie && !shares_table(d->proc[i]))
 			r = collect_table(d->proc[i], at, &at, err);
+	for (size_t i = 0; i < d->n_procs && r == 0; i++)
+		if (!d->proc[i]->zombie && !shares_table(d->proc[i]))
+			r = collect_table_kinds(d->proc[i], err);
 	d->ret->fds = (unsigned)d->open.n;
 	return r;
 }

@@ -7,6 +7,8 @@
  * and writes a plan. The struct's field table does all the rest (saving, loading, comparing).
  *
  *	level TASK, THREAD   one object for each task or thread: ask (optional), collect, plan
+ *	level TABLE	     one object for each table of descriptors: collect, when all open files
+ *			     of the job have a record, plan
  *	level MAPPING	     what a mapping shows: match, collect, and map for each mapping of it
  *	level FILE	     an open file description: match, collect, plan (opens it)
  *	level CONTENT	     carried bytes that others refer to: made by them, prepare
@@ -20,7 +22,15 @@
 #include "kind/target.h"
 #include "model/job.h"
 
-enum pk_level { PK_LV_CORE, PK_LV_TASK, PK_LV_THREAD, PK_LV_MAPPING, PK_LV_FILE, PK_LV_CONTENT };
+enum pk_level {
+	PK_LV_CORE,
+	PK_LV_TASK,
+	PK_LV_THREAD,
+	PK_LV_TABLE,
+	PK_LV_MAPPING,
+	PK_LV_FILE,
+	PK_LV_CONTENT
+};
 
 /* Returned by collect: this object is in its default state, there is nothing to record. */
 #define PK_SKIP 1

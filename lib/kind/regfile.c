@@ -43,11 +43,6 @@ static int refuse(const struct pk_view *v, struct pk_error *err)
 	const struct pk_file_view *f = v->file;
 	struct statfs fs;
 
-	if (f->info.locks) {
-		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: file lock", f->fd, f->link);
-		pk_why(err, "another program could take the lock before the restore does");
-		return pk_try(err, "dump again when the program has released the lock");
-	}
 	if (f->info.flags & O_ASYNC) {
 		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: signal-driven input (O_ASYNC)", f->fd,
 			f->link);

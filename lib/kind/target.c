@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "kind/kind.h"
 
 void pk_report_add(struct pk_report *r, const struct pk_error *err)
 {
@@ -96,6 +97,23 @@ bool pk_file_overridden(const struct pk_target *t, uint32_t file)
 				return true;
 	}
 	return false;
+}
+
+const struct pk_obj *pk_target_file(const struct pk_target *t, uint32_t task, uint32_t fd)
+{
+	const struct pk_obj *o = pk_model_next(t->model, NULL, &pk_fds_type, task);
+	const struct pk_fds *fds = o ? o->data : NULL;
+	const struct pk_fd *v = fds ? fds->fd.p : NULL;
+
+	for (size_t i = 0; fds && i < fds->fd.n; i++)
+		if (v[i].fd == fd)
+			return pk_model_find(t->model, v[i].file, NULL);
+	return NULL;
+}
+
+bool pk_target_owns(const struct pk_target *t, const struct pk_obj *file)
+{
+	return file && file->type != pk_kind_stdstream.type && !pk_file_overridden(t, file->id);
 }
 
 bool pk_target_has(const struct pk_target *t, uint32_t obj)

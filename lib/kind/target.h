@@ -48,7 +48,6 @@ struct pk_target {
 		uint64_t size;
 	} * given;
 	size_t n_given;
-	uint32_t low_fd; /* the lowest number that no descriptor of the job has */
 
 	/* Pipes of which records of several open files are ends. */
 	struct pk_pipe {
@@ -117,6 +116,13 @@ int pk_target_given(const struct pk_target *t, uint32_t obj);
 
 /* --stdio=inherit: whether the file of this record is one of descriptors 0 to 2. */
 bool pk_file_overridden(const struct pk_target *t, uint32_t file);
+
+/*
+ * The open file that a task of the image has under this number, NULL if there is none; and whether
+ * it is the job's own: not one that comes from the restorer.
+ */
+const struct pk_obj *pk_target_file(const struct pk_target *t, uint32_t task, uint32_t fd);
+bool pk_target_owns(const struct pk_target *t, const struct pk_obj *file);
 
 bool pk_target_has(const struct pk_target *t, uint32_t obj);
 

@@ -211,11 +211,25 @@ static bool belongs(const struct pk_proc *proc, const struct pk_obj *o)
 	return owner && owner->owner == proc->obj->id;
 }
 
+/* The lowest number that the process has free when its descriptors are in place. */
+static uint32_t lowest_free(const struct pk_proc *proc)
+{
+	uint32_t owner = proc->task->files_of ? proc->task->files_of : proc->obj->id, low = 0;
+	const struct pk_obj *o = pk_model_next(&proc->r->image.model, NULL, &pk_fds_type, owner);
+	const struct pk_fds *t = o ? o->data : NULL;
+	const struct pk_fd *fd = t ? t->fd.p : NULL;
+
+	/* They ascend. What still waits to be placed is higher: see prepare.c. */
+	for (size_t i = 0; t && i < t->fd.n && fd[i].fd == low; i++)
+		low++;
+	return low;
+}
+
 /* In the order of the table, not of the records: see kinds.def. Carried files: the first process.
  */
 static int plan_kinds(struct pk_proc *proc, struct pk_error *err)
 {
-	proc->plan.next_fd = proc->r->target.low_fd;
+	proc->plan.next_fd = lowest_free(proc);
 	for (size_t i = 0; pk_kinds[i]; i++) {
 		const struct pk_obj *o = NULL;
 		bool everybody = pk_kinds[i]->level == PK_LV_CONTENT && !proc->parent;

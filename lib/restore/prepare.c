@@ -108,7 +108,6 @@ static int give_numbers(struct pk_restore *r, struct numbers *u, struct pk_error
 	struct rlimit lim;
 	int e = 0;
 
-	r->target.low_fd = next;
 	for (size_t i = 0; i < r->target.n_given; i++)
 		r->target.given[i].number = (int)(next = free_number(u, next + 1));
 	while (e == 0 && (o = pk_model_next(&r->image.model, o, NULL, PK_ANY_OWNER))) {

@@ -138,6 +138,7 @@ static const char *area_of(const struct pk_kind *k)
 		return "threads";
 	case PK_LV_MAPPING:
 		return "memory";
+	case PK_LV_TABLE:
 	case PK_LV_FILE:
 		return "descriptors";
 	case PK_LV_CONTENT:

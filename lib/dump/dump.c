@@ -96,10 +96,17 @@ static uint64_t quiet_signals(const struct pk_status *s)
 	return ignored & ~s->sig_cgt & ~s->shd_pnd;
 }
 
+static int look_again(struct pk_proc *proc, struct pk_error *err)
+{
+	pk_maps_free(&proc->src.maps);
+	return pk_maps_read(proc->src.procfd, true, &proc->src.maps, err);
+}
+
 /* Read /proc again now that nothing changes any more. */
 static int look(struct pk_proc *proc, struct pk_error *err)
 {
 	struct pk_source *s = &proc->src;
+	bool found;
 	int r;
 
 	pk_status_free(&s->status);
@@ -120,7 +127,10 @@ static int look(struct pk_proc *proc, struct pk_error *err)
 	proc->remote.deadline = proc->d->deadline;
 	proc->remote.namer = pk_trace_name;
 	proc->remote.trace = proc->d->o->trace;
-	return pk_foothold_settle(proc, err);
+	r = pk_foothold_settle(proc, err);
+	if (r == 0)
+		r = pk_foothold_clean(proc, &found, err);
+	return r == 0 && found ? look_again(proc, err) : r;
 }
 
 static int collect_process(struct pk_proc *proc, struct pk_error *err)

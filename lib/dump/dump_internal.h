@@ -70,6 +70,8 @@ int pk_open_proc(pid_t pid, struct pk_error *err);
 /* foothold.c: where remote execution can begin; before the freeze, and checked again after it. */
 void pk_foothold_find(struct pk_proc *proc);
 int pk_foothold_settle(struct pk_proc *proc, struct pk_error *err);
+/* Remove what a dump left that was killed with its helper. */
+int pk_foothold_clean(struct pk_proc *proc, bool *ret_found, struct pk_error *err);
 
 /*
  * collect.c: the host; then, for each process, threads and attributes; collect_maps.c,

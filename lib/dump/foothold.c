@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "dump/dump_internal.h"
@@ -59,6 +60,17 @@ static bool still_there(struct pk_proc *proc, uint64_t at, const char *code, siz
 	return at && pk_mem_read(proc->src.pid, at, now, n, NULL) == 0 && !memcmp(now, code, n);
 }
 
+/* All zeros; or the frame of a dump that was killed: it begins with the trampoline's address. */
+static bool never_used(const struct pk_foothold *f, const uint8_t bytes[PK_FRAME_MAX])
+{
+	if (!memcmp(bytes, &f->sigreturn, sizeof(f->sigreturn)))
+		return true;
+	for (size_t k = 0; k < PK_FRAME_MAX; k++)
+		if (bytes[k])
+			return false;
+	return true;
+}
+
 /*
  * The lower end of the main stack is mapped early and used late, if ever: while it is all zeros, no
  * frame has been there, and what is written there disturbs nothing.
@@ -79,12 +91,32 @@ static uint64_t dead_stack(struct pk_proc *proc)
 			return 0;
 		if (pk_mem_read(proc->src.pid, m->start, bytes, sizeof(bytes), NULL) < 0)
 			return 0;
-		for (size_t k = 0; k < sizeof(bytes); k++)
-			if (bytes[k])
-				return 0;
-		return m->start;
+		return never_used(&proc->foothold, bytes) ? m->start : 0;
 	}
 	return 0;
+}
+
+int pk_foothold_clean(struct pk_proc *proc, bool *ret_found, struct pk_error *err)
+{
+	int r = 0;
+
+	*ret_found = false;
+	for (size_t i = 0; i < proc->src.maps.n && r == 0; i++) {
+		const struct pk_map *m = &proc->src.maps.v[i];
+		size_t len;
+
+		if (m->shared || m->path[0] || m->prot != (PROT_READ | PROT_EXEC))
+			continue;
+		len = pk_remote_leftover(proc->src.pid, m->start);
+		if (!len)
+			continue;
+		const uint64_t a[6] = {m->start, len};
+		int64_t ret;
+
+		*ret_found = true;
+		r = pk_remote_call(&proc->remote, proc->freeze.v[0], SYS_munmap, a, &ret, err);
+	}
+	return r;
 }
 
 int pk_foothold_settle(struct pk_proc *proc, struct pk_error *err)

@@ -245,13 +245,36 @@ static int map_area(struct pk_remote *r, struct pk_tracee *t, uint64_t where, st
 	return e;
 }
 
+/* At the end of the code page: how long the area is, for one that has to be found again. */
+struct mark {
+	uint64_t magic, len;
+};
+#define MARK_MAGIC UINT64_C(0x61657261746b6370) /* "pcktarea" */
+
 static int write_code(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err)
 {
 	size_t n = (size_t)(pk_stub_blob_end - pk_stub_blob);
+	const struct mark mark = {MARK_MAGIC, r->len};
 	uint8_t code[CODE_LEN] = {0};
+	int e;
 
 	memcpy(code, pk_stub_blob, n);
-	return pk_mem_poke(t->tid, r->base, code, (n + 7) & ~7ul, err);
+	e = pk_mem_poke(t->tid, r->base + CODE_LEN - sizeof(mark), &mark, sizeof(mark), err);
+	return e < 0 ? e : pk_mem_poke(t->tid, r->base, code, (n + 7) & ~7ul, err);
+}
+
+size_t pk_remote_leftover(pid_t pid, uint64_t at)
+{
+	size_t n = (size_t)(pk_stub_blob_end - pk_stub_blob);
+	uint8_t code[CODE_LEN];
+	struct mark mark;
+
+	if (pk_mem_read(pid, at, code, sizeof(code), NULL) < 0)
+		return 0;
+	memcpy(&mark, code + CODE_LEN - sizeof(mark), sizeof(mark));
+	return mark.magic == MARK_MAGIC && mark.len >= PROG_AT && !memcmp(code, pk_stub_blob, n)
+		       ? mark.len
+		       : 0;
 }
 
 int pk_remote_open(struct pk_remote *r, struct pk_tracee *t, uint64_t where, size_t prog_size,

@@ -58,6 +58,12 @@ struct pk_remote {
 int pk_remote_open(struct pk_remote *r, struct pk_tracee *t, uint64_t where, size_t prog_size,
 	struct pk_error *err);
 
+/*
+ * Whether an area lies at this address that a tracer left behind which was killed: its length, or 0.
+ * Of the same version of pckpt, as its code tells.
+ */
+size_t pk_remote_leftover(pid_t pid, uint64_t at);
+
 /* How much pk_remote_open maps for this prog_size. */
 size_t pk_remote_size(size_t prog_size);
 

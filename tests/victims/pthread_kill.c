@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Signals from thread to thread after the restore: each arrives where it was sent to. */
+/*
+ * Signals from thread to thread after the restore: each arrives where it was sent to. Real-time
+ * ones, which do not merge.
+ */
 #include <signal.h>
 
 #include "crew.h"
@@ -21,14 +24,14 @@ static void body(int i)
 	threads[i] = pthread_self();
 	tids[i] = gettid();
 	meet();
-	raise(SIGUSR1);
+	raise(SIGRTMIN + 1);
 	if (i > 0) {
 		await(&all_sent, 1);
 		return;
 	}
 	for (int n = 0; n < THREADS; n++) {
-		must0(pthread_kill(threads[n], SIGUSR1));
-		must(syscall(SYS_tgkill, getpid(), tids[n], SIGUSR2));
+		must0(pthread_kill(threads[n], SIGRTMIN + 1));
+		must(syscall(SYS_tgkill, getpid(), tids[n], SIGRTMIN + 2));
 	}
 	announce(&all_sent, 1);
 }
@@ -37,8 +40,8 @@ int main(void)
 {
 	struct sigaction sa = {.sa_handler = handler, .sa_flags = SA_RESTART};
 
-	must(sigaction(SIGUSR1, &sa, NULL));
-	must(sigaction(SIGUSR2, &sa, NULL));
+	must(sigaction(SIGRTMIN + 1, &sa, NULL));
+	must(sigaction(SIGRTMIN + 2, &sa, NULL));
 	crew(THREADS, body);
 	for (int i = 0; i < THREADS; i++)
 		expect(3, got[i], "signals that thread %d got", i);

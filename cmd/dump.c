@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "opt.h"
 #include "pckpt/pckpt.h"
@@ -16,7 +18,7 @@ static double mib(uint64_t bytes)
 	return (double)bytes / (1 << 20);
 }
 
-static void report(const struct args *a, const struct pckpt_dump_result *r)
+static int report(const struct args *a, const struct pckpt_dump_result *r)
 {
 	if (!a->quiet) {
 		fprintf(stderr,
@@ -34,8 +36,13 @@ static void report(const struct args *a, const struct pckpt_dump_result *r)
 				(double)r->total_ns / 1e9, (double)r->frozen_ns / 1e9,
 				a->o.kill ? "the program was ended" : "the program runs on");
 	}
-	if (r->path[0])
-		puts(r->path);
+	if (!r->path[0] || (puts(r->path) >= 0 && fflush(stdout) == 0))
+		return 0;
+	fprintf(stderr,
+		"pckpt: dump: cannot print the checkpoint's path\n  why: %s\n"
+		"  try: the checkpoint is complete: %s\n",
+		strerror(errno), r->path);
+	return PK_E_IO;
 }
 
 static const char *parse(struct args *a, int argc, char **argv)
@@ -89,8 +96,7 @@ int verb_dump(int argc, char **argv)
 	a.o.pid = (pid_t)n;
 	pckpt_verbose(a.verbose);
 	if (pckpt_dump(&a.o, &r, &err) == 0) {
-		report(&a, &r);
-		return 0;
+		return report(&a, &r);
 	}
 	pk_error_print(&err, "dump");
 	return r.signal ? 128 + r.signal : err.class;

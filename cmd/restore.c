@@ -24,7 +24,7 @@ static const char *parse(struct args *a, int argc, char **argv)
 		{0, "pidfile", "FILE", OPT_TEXT, &a->o.pidfile, 0, NULL,
 			"write the program's process number, as seen from here"},
 		{0, "pid", "HOW", OPT_CHOICE, &a->pids, 0, pids,
-			"process numbers: auto, ns, same, any (see below)"},
+			"process numbers: auto, ns, same, any (see above)"},
 		{0, "stdio", "HOW", OPT_CHOICE, &a->stdio, 0, stdio,
 			"inherit: 0, 1, 2 come from here even if they were files"},
 		{'T', "threads", "N", OPT_NUMBER, &a->o.workers, 256, NULL,

@@ -136,11 +136,15 @@ static int check_namespaces(struct pk_proc *proc, struct pk_error *err)
 
 int pk_dump_explain_attach(struct pk_proc *proc, struct pk_error *err)
 {
+	struct pk_stat now;
 	const struct pk_status *s = &proc->src.status;
 	PK_FREE char *yama = pk_read_file(AT_FDCWD, "/proc/sys/kernel/yama/ptrace_scope", 16, NULL);
 	struct stat st;
 	char why[160];
 
+	if (pk_stat_read(proc->src.procfd, &now, NULL) < 0 || now.state == 'Z' || now.state == 'X')
+		return fail(proc, PK_E_MISSING, "it is just ending",
+			"there is nothing left to save", err);
 	if (geteuid() != 0 && s->uid[1] != geteuid()) {
 		snprintf(why, sizeof(why), "it belongs to user %u, you are %u", s->uid[1],
 			geteuid());

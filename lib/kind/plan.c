@@ -24,6 +24,7 @@ void pk_plan_free(struct pk_plan *p)
 	for (size_t i = 0; i < p->n_patch; i++)
 		free(p->patch[i].bytes.p);
 	free(p->patch);
+	free(p->replace);
 	memset(p, 0, sizeof(*p));
 }
 
@@ -141,6 +142,18 @@ void pk_plan_patch(struct pk_plan *p, uint64_t at, const void *bytes, size_t n)
 		return;
 	}
 	p->patch[p->n_patch++].at = at;
+}
+
+void pk_plan_replace(struct pk_plan *p, const struct pk_replace *r)
+{
+	void *v = pk_array_more(p->replace, p->n_replace, sizeof(*p->replace));
+
+	if (!v) {
+		p->failed = true;
+		return;
+	}
+	p->replace = v;
+	p->replace[p->n_replace++] = *r;
 }
 
 const struct pk_sink *pk_plan_find_sink(const struct pk_plan *p, uint32_t obj)

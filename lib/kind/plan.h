@@ -67,6 +67,12 @@ struct pk_patch {
 	struct pk_bytes bytes;
 };
 
+/* A word that pckpt replaces at the very end, if it is what it was. */
+struct pk_replace {
+	uint64_t at;
+	uint32_t was, now;
+};
+
 struct pk_plan {
 	struct pk_plan *first; /* the plan of the job's first process */
 	struct pk_target *target;
@@ -78,6 +84,8 @@ struct pk_plan {
 	size_t n_sink;
 	struct pk_patch *patch;
 	size_t n_patch;
+	struct pk_replace *replace;
+	size_t n_replace;
 	uint64_t scratch, scratch_end; /* free addresses for objects that are mapped in passing */
 	uint32_t next_fd;              /* the number that the next open returns */
 	bool failed;                   /* out of memory */
@@ -111,6 +119,8 @@ void pk_plan_sink(struct pk_plan *p, const struct pk_sink *s);
 uint64_t pk_plan_scratch(struct pk_plan *p, uint64_t len);
 /* Write bytes to memory after phase MAP; they are copied. */
 void pk_plan_patch(struct pk_plan *p, uint64_t at, const void *bytes, size_t n);
+/* Replace a word of the program's memory, if it is there. */
+void pk_plan_replace(struct pk_plan *p, const struct pk_replace *r);
 const struct pk_sink *pk_plan_find_sink(const struct pk_plan *p, uint32_t obj);
 
 #endif

@@ -39,8 +39,16 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct tidaddr *t = o->data;
+	const struct pk_obj *thread = pk_model_find(p->model, o->owner, &pk_thread_type);
 
 	(void)err;
+	if (thread && p->target->pids == PK_PID_ANY)
+		pk_plan_replace(
+			p, &(struct pk_replace){
+				   .at = t->address,
+				   .was = (uint32_t)((const struct pk_thread *)thread->data)->tid,
+				   .now = (uint32_t)pk_plan_tid(p, thread),
+			   });
 	pk_plan_call(p, PK_PH_THREAD, o->owner,
 		&(struct pk_call){.nr = SYS_set_tid_address, .a = {pk_num(t->address)}});
 	return 0;

@@ -59,8 +59,8 @@ int pk_remote_open(struct pk_remote *r, struct pk_tracee *t, uint64_t where, siz
 	struct pk_error *err);
 
 /*
- * Whether an area lies at this address that a tracer left behind which was killed: its length, or 0.
- * Of the same version of pckpt, as its code tells.
+ * Whether an area lies at this address that a tracer left behind which was killed: its length, or
+ * 0. Of the same version of pckpt, as its code tells.
  */
 size_t pk_remote_leftover(pid_t pid, uint64_t at);
 

@@ -247,13 +247,31 @@ static int run_plans(struct pk_restore *r, struct pk_error *err)
 	return e;
 }
 
+static int replace_words(struct pk_proc *proc, struct pk_error *err)
+{
+	int e = 0;
+
+	for (size_t i = 0; i < proc->plan.n_replace && e == 0; i++) {
+		const struct pk_replace *x = &proc->plan.replace[i];
+		uint32_t is;
+
+		if (pk_mem_read(proc->pid, x->at, &is, sizeof(is), NULL) == 0 && is == x->was)
+			e = pk_mem_write(proc->pid, x->at, &x->now, sizeof(x->now), err);
+	}
+	return e;
+}
+
 static int finish_threads(struct pk_restore *r, struct pk_error *err)
 {
 	int e = 0;
 
-	for (size_t i = 0; i < r->n_procs && e == 0; i++)
-		if (!r->proc[i].task->zombie)
+	for (size_t i = 0; i < r->n_procs && e == 0; i++) {
+		if (r->proc[i].task->zombie)
+			continue;
+		e = replace_words(&r->proc[i], err);
+		if (e == 0)
 			e = pk_threads_finish(&r->proc[i], err);
+	}
 	return e;
 }
 

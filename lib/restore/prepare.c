@@ -154,6 +154,6 @@ int pk_prepare(struct pk_restore *r, struct pk_error *err)
 		}
 	}
 	if (take_std(r, err) < 0)
-		return -PK_E_ERROR;
+		return -(int)err->class;
 	return number_all(r, err);
 }

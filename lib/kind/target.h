@@ -35,8 +35,9 @@ struct pk_target {
 	struct pk_bytes cpus; /* the CPUs this process may use */
 	int std[3]; /* descriptors that take the place of the job's outside streams; -1: none */
 	bool redirect_vdso; /* treat the vDSO as another kernel's (tests) */
-	bool inherit_std;   /* 0, 1, 2 always come from here, files too */
-	const char *store;  /* path of the store: cut-off tails go there */
+	bool time_ns;     /* the job's clocks go on where they were; known when plans are written */
+	bool inherit_std; /* 0, 1, 2 always come from here, files too */
+	const char *store; /* path of the store: cut-off tails go there */
 
 	/* Descriptors that the new process inherits, by record. */
 	struct pk_given {

@@ -40,7 +40,6 @@ struct pk_restore {
 	bool has_close_range;
 
 	/* spawn.c */
-	bool time_ns; /* the new process's clocks continue */
 	pid_t init;   /* our child: the reaper of the new namespace, or the parent of the program */
 	int channel;  /* to it and to the program's parent */
 	int seed_channel; /* the seed's end of it, as it is numbered there */

@@ -570,14 +570,14 @@ static int wait_seed(struct pk_restore *r, struct pk_error *err)
 	struct message m;
 	int file, e = 0;
 
-	r->time_ns = true;
+	r->target.time_ns = true;
 	while (e == 0 && receive(r->channel, &m, &r->seed, &file)) {
 		if (m.type == MSG_SEED) {
 			r->seed_channel = m.value;
 			return 0;
 		}
 		if (m.type == MSG_NO_TIME_NS)
-			r->time_ns = false;
+			r->target.time_ns = false;
 		if (m.type == MSG_FILE)
 			e = take_file(r, (uint32_t)m.value, file, err);
 		if (m.type == MSG_FAILED) {
@@ -609,7 +609,7 @@ int pk_spawn(struct pk_restore *r, struct pk_error *err)
 		return pk_try(err, "pckpt restore --pid=any needs no namespaces");
 	}
 	e = wait_seed(r, err);
-	if (e == 0 && !r->time_ns)
+	if (e == 0 && !r->target.time_ns)
 		pk_log(PK_LOG_WARN,
 			"no time namespace here: CLOCK_MONOTONIC does not continue from the dump's "
 			"value, and waits for a moment on it end at another time");

@@ -32,7 +32,8 @@ static bool match(const struct pk_view *v)
 	const struct pk_map *m = v->map;
 
 	return m->path[0] == '/' && m->ino && !(m->vmflags & (PK_VM(pf) | PK_VM(io))) &&
-	       !(m->deleted && !strncmp(m->path, "/SYSV", 5)) && strcmp(m->path, "/[aio]") != 0;
+	       !(m->deleted && !strncmp(m->path, "/SYSV", 5)) && strcmp(m->path, "/[aio]") != 0 &&
+	       strcmp(m->path, "/secretmem") != 0;
 }
 
 /* The mapped file by its path, if that leads to it. */

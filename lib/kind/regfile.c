@@ -30,7 +30,8 @@ struct regfile {
 static bool match(const struct pk_view *v)
 {
 	return S_ISREG(v->file->st.st_mode) && v->file->link[0] == '/' &&
-	       strncmp(v->file->link, "/memfd:", 7) != 0;
+	       strncmp(v->file->link, "/memfd:", 7) != 0 &&
+	       strcmp(v->file->link, "/secretmem") != 0;
 }
 
 static bool writable(const struct regfile *f)

@@ -9,7 +9,6 @@
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -53,25 +52,55 @@ static void strange_fd(void)
 	must(fcntl(fd, F_GETFD));
 }
 
-static void locked_file(void)
+/* An object that pckpt has never heard of. */
+static void unheard_of(void)
 {
-	int fd = must(open(victim_path("locked").s, O_RDWR | O_CREAT | O_CLOEXEC, 0666)), other;
+	uint64_t handled = 1;
+	int fd = (int)syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0);
 
-	must(flock(fd, LOCK_EX));
+	if (fd < 0)
+		victim_skip("no landlock");
 	victim_ready();
-	other = must(open(victim_path("locked").s, O_RDWR | O_CLOEXEC));
-	expect_errno(EWOULDBLOCK, flock(other, LOCK_EX | LOCK_NB));
+	must(fcntl(fd, F_GETFD));
 }
 
+/* Memory that nobody but the process can read. */
+static void secret(void)
+{
+	int fd = (int)syscall(SYS_memfd_secret, 0);
+	char *p;
+
+	if (fd < 0)
+		victim_skip("no memfd_secret");
+	must(ftruncate(fd, 4096));
+	p = must(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	must(close(fd));
+	strcpy(p, "secret");
+	victim_ready();
+	expect_text("secret", p, "secret memory");
+}
+
+/* Its child has it. */
 static void child(void)
 {
-	pid_t pid = must(fork());
-	int status;
+	uint64_t handled = 1;
+	int status, told[2];
+	pid_t pid;
+	char c;
 
+	must(pipe(told));
+	pid = must(fork());
 	if (pid == 0) {
+		c = syscall(SYS_landlock_create_ruleset, &handled, sizeof(handled), 0) < 0;
+		must(write(told[1], &c, 1));
 		pause();
 		_exit(1);
 	}
+	must(read(told[0], &c, 1));
+	must(close(told[0]));
+	must(close(told[1]));
+	if (c)
+		victim_skip("no landlock");
 	victim_ready();
 	must(kill(pid, SIGTERM));
 	must(waitpid(pid, &status, 0));
@@ -149,7 +178,8 @@ static const struct {
 	{"undumpable", undumpable},
 	{"seccomp", seccomp},
 	{"fd", strange_fd},
-	{"locked", locked_file},
+	{"unheard_of", unheard_of},
+	{"secret", secret},
 	{"child", child},
 	{"zombie", zombie},
 	{"vfork", vforking},

@@ -117,9 +117,20 @@ refuses() {
 	refuses 69 "fd 3: (io_uring instance|userfaultfd)"
 }
 
-@test "a file lock" {
-	obstacle locked
-	refuses 69 "fd 3: .*/locked: file lock"
+@test "an object that pckpt has never heard of" {
+	obstacle unheard_of
+	refuses 69 "pid $JOB: fd 3: .*landlock" "cannot rebuild it" "closed it"
+}
+
+@test "the same in a child" {
+	obstacle child
+	refuses 69 "pid [0-9]+: fd [0-9]+: .*landlock"
+	[[ $stderr != *"pid $JOB"* ]]
+}
+
+@test "secret memory" {
+	obstacle secret
+	refuses 69 "mapping .*: secret memory"
 }
 
 @test "a 32-bit program" {

@@ -127,6 +127,15 @@ static bool is_zombie(struct pk_proc *p)
 	       p->src.status.threads <= 1;
 }
 
+/* This pckpt, or its helper, which is its child. */
+static int refuse_own(const struct pk_proc *p, struct pk_error *err)
+{
+	pk_fail(err, PK_E_UNSUPPORTED, "pid %d: it has started this pckpt", p->src.pid);
+	pk_why(err, "pckpt would be part of the job that it saves");
+	return pk_try(
+		err, "start pckpt from outside of the job: another shell, or another job step");
+}
+
 /* The children of one thread that are not known yet; how many were added, or a class. */
 static int add_children_of(struct pk_proc *p, uint32_t tid, struct pk_error *err)
 {
@@ -151,7 +160,9 @@ static int add_children_of(struct pk_proc *p, uint32_t tid, struct pk_error *err
 		pid_t pid = atoi(word);
 		struct pk_error gone;
 
-		if (pid <= 0 || pid == getpid() || find(p->d, pid))
+		if (pid > 0 && (pid == getpid() || pid == getppid()))
+			return refuse_own(p, err);
+		if (pid <= 0 || find(p->d, pid))
 			continue;
 		if (pk_tree_add(p->d, p, pid, &gone))
 			added++;

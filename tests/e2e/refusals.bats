@@ -45,7 +45,7 @@ refuses() {
 @test "pckpt itself, by way of its caller" {
 	# The test's own shell has a child: the pckpt that would dump it.
 	pckpt dump -o "$S" $$
-	[ "$status" -ne 0 ]
+	refused 69 "pid [0-9]+: it has started this pckpt" "part of the job" "from outside"
 	no_store
 }
 

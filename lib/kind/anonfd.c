@@ -62,11 +62,10 @@ void pk_plan_dup(struct pk_plan *p, const struct pk_obj *o)
 void pk_plan_setfl(struct pk_plan *p, uint32_t flags)
 {
 	flags &= O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
-	if (flags)
-		pk_plan_call(p, PK_PH_FILES, 0,
-			&(struct pk_call){
-				.nr = SYS_fcntl,
-				.a = {pk_num(p->next_fd), pk_num(F_SETFL), pk_num(flags)},
-				.check = PK_CHECK_OK,
-			});
+	pk_plan_call(p, PK_PH_FILES, 0,
+		&(struct pk_call){
+			.nr = SYS_fcntl,
+			.a = {pk_num(p->next_fd), pk_num(F_SETFL), pk_num(flags)},
+			.check = PK_CHECK_OK,
+		});
 }

@@ -1,35 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Pipes: pipe(7). What is in them is read without being taken out (tee(2)). A pipe whose other end
- * is outside the job comes back as if that end had been closed, with a warning; a standard stream
- * is the restorer's, stdstream.c.
+ * Pipes and fifos: pipe(7), fifo(7). What is in them is read without being taken out (tee(2)). A
+ * pipe whose other end is outside the job comes back as if that end had been closed, with a
+ * warning; a standard stream is the restorer's, stdstream.c. A fifo is opened again by path, and
+ * meets whoever has it open.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
-#include "kind/kind.h"
+#include "kind/anonfd.h"
+
+#define MAX_PACKET 4096 /* PIPE_BUF */
+#define LARGEFILE  0100000
 
 struct pipe_end {
-	uint64_t pipe; /* the same for both ends */
+	uint64_t pipe; /* the same for all its ends: the record that comes first */
 	uint32_t flags;
-	uint32_t size;        /* F_GETPIPE_SZ */
-	uint32_t outside;     /* the other end is not in the job */
-	struct pk_bytes data; /* with the record that comes first */
+	uint32_t size;           /* F_GETPIPE_SZ */
+	uint32_t outside;        /* the other end is not in the job */
+	char *path;              /* of a fifo */
+	uint32_t mode;           /* of a fifo: permission bits */
+	struct pk_bytes data;    /* with the record that comes first */
+	struct pk_bytes packets; /* uint32_t: lengths of the packets that data consists of */
 };
 
 static const struct pk_type type;
-
-static bool is_pipe(const char *link)
-{
-	return !strncmp(link, "pipe:", 5);
-}
 
 static bool writes(uint32_t flags)
 {
@@ -54,71 +58,234 @@ static bool has_other_end(const struct pk_view *v)
 
 static bool match(const struct pk_view *v)
 {
-	return is_pipe(v->file->link) && (v->file->std < 0 || has_other_end(v));
+	return S_ISFIFO(v->file->st.st_mode) && (v->file->std < 0 || has_other_end(v));
+}
+
+/* A description for reading whichever end it is: the link opens the pipe anew. */
+static int open_anew(const struct pk_source *s, uint32_t fd)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "fd/%u", fd);
+	return openat(s->procfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+}
+
+/*
+ * A pipe that somebody else made, before a change of user, cannot be opened: then one end that the
+ * job has for reading is duplicated. -1 if there is none.
+ */
+static int borrow(const struct pk_view *v)
+{
+	const struct pk_open_fds *all = v->src->open;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct pk_file_view *f = &all->v[i].view;
+		struct pk_error err;
+
+		if (f->st.st_ino == v->file->st.st_ino && f->st.st_dev == v->file->st.st_dev &&
+			(f->info.flags & O_ACCMODE) != O_WRONLY)
+			return pk_source_getfd(all->v[i].src, f->fd, &err);
+	}
+	return -1;
+}
+
+static bool has_packets(const struct pk_view *v)
+{
+	const struct pk_open_fds *all = v->src->open;
+
+	for (size_t i = 0; i < all->n; i++) {
+		const struct pk_file_view *f = &all->v[i].view;
+
+		if (f->st.st_ino == v->file->st.st_ino && f->st.st_dev == v->file->st.st_dev &&
+			f->info.flags & O_DIRECT)
+			return true;
+	}
+	return false;
+}
+
+/* Read n bytes out of the copy: each read returns what is there, or one packet. */
+static int drain(int fd, size_t n, bool packets, struct pipe_end *e)
+{
+	struct pk_buf lengths = {0};
+	bool lost;
+	int r = 0;
+
+	e->data.p = malloc(n);
+	if (!e->data.p)
+		return -1;
+	while (e->data.n < n) {
+		ssize_t got = read(fd, (char *)e->data.p + e->data.n, n - e->data.n);
+		uint32_t len = (uint32_t)got;
+
+		if (got <= 0)
+			break;
+		e->data.n += (size_t)got;
+		pk_buf_put(&lengths, &len, sizeof(len));
+	}
+	if (packets)
+		r = pk_bytes_set(&e->packets, lengths.p, lengths.len);
+	lost = lengths.failed;
+	pk_buf_free(&lengths);
+	return r < 0 || lost || e->data.n != n ? -1 : 0;
 }
 
 /* All that is in the pipe, which stays in it. */
-static int peek(int fd, uint32_t size, struct pk_bytes *ret, struct pk_error *err)
+static int peek(int fd, bool packets, struct pipe_end *e, struct pk_error *err)
 {
+	PK_CLOSE int from = -1;
+	PK_CLOSE int to = -1;
 	int copy[2];
 	ssize_t n;
 
 	if (pipe2(copy, O_CLOEXEC | O_NONBLOCK) < 0)
 		return pk_fail_errno(err, "pipe");
-	(void)fcntl(copy[1], F_SETPIPE_SZ, (int)size);
-	n = tee(fd, copy[1], INT32_MAX, SPLICE_F_NONBLOCK);
-	if (n > 0) {
-		ret->p = malloc((size_t)n);
-		ret->n = ret->p ? (size_t)read(copy[0], ret->p, (size_t)n) : 0;
-	}
-	close(copy[0]);
-	close(copy[1]);
-	if ((n < 0 && errno != EAGAIN) || (n > 0 && ret->n != (size_t)n))
+	from = copy[0];
+	to = copy[1];
+	(void)fcntl(to, F_SETPIPE_SZ, (int)e->size);
+	n = tee(fd, to, INT32_MAX, SPLICE_F_NONBLOCK);
+	if ((n < 0 && errno != EAGAIN) || (n > 0 && drain(from, (size_t)n, packets, e) < 0))
 		return pk_fail_errno(err, "content of a pipe");
 	return 0;
 }
 
-static int collect(struct pk_view *v, void *obj, struct pk_error *err)
+static void warn_outside(const struct pk_view *v, const struct pipe_end *e)
 {
-	struct pipe_end *e = obj;
-	char name[32];
-	PK_CLOSE int fd = -1;
-	int size;
-
-	e->pipe = v->file->st.st_ino;
-	e->flags = v->file->info.flags & ~(uint32_t)O_CLOEXEC;
-	snprintf(name, sizeof(name), "fd/%u", v->file->fd);
-	/* The link opens the pipe anew, for reading whichever end it is. */
-	fd = openat(v->src->procfd, name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	size = fd < 0 ? -1 : fcntl(fd, F_GETPIPE_SZ);
-	if (size < 0)
-		return pk_fail_errno(err, "fd %u: pipe", v->file->fd);
-	e->size = (uint32_t)size;
-	e->outside = !has_other_end(v);
-	if (e->outside)
+	if (e->path)
+		pk_log(PK_LOG_WARN,
+			"pid %d fd %u: no other end of fifo %s is in the job: restored, it meets "
+			"whoever has it open then",
+			v->src->pid, v->file->fd, e->path);
+	else
 		pk_log(PK_LOG_WARN,
 			"pid %d fd %u: the other end of this pipe is outside the job: restored, it "
 			"is as if that end had been closed",
 			v->src->pid, v->file->fd);
-	if (pk_source_known(v->src, v->file->st.st_dev, e->pipe, &type))
+}
+
+static int set_path(const struct pk_view *v, struct pipe_end *e, struct pk_error *err)
+{
+	/* A removed fifo is a pipe: nobody else can find it. */
+	if (v->file->link[0] != '/' || v->file->deleted)
 		return 0;
-	if (pk_source_know(v->src, v->file->st.st_dev, e->pipe, &type, v->id, err) < 0)
-		return -PK_E_TEMPFAIL;
-	return peek(fd, e->size, &e->data, err);
+	e->mode = v->file->st.st_mode & 07777;
+	e->path = strdup(v->file->link);
+	return e->path ? 0 : pk_fail_errno(err, "fd %u: fifo", v->file->fd);
+}
+
+static int collect(struct pk_view *v, void *obj, struct pk_error *err)
+{
+	const struct stat *st = &v->file->st;
+	struct pipe_end *e = obj;
+	PK_CLOSE int fd = -1;
+	int size, r = pk_refuse_async(v, err);
+
+	if (r == 0)
+		r = set_path(v, e, err);
+	if (r < 0)
+		return r;
+	e->pipe = pk_source_known(v->src, st->st_dev, st->st_ino, &type);
+	e->flags = v->file->info.flags & ~(uint32_t)O_CLOEXEC;
+	e->outside = !has_other_end(v);
+	if (e->outside)
+		warn_outside(v, e);
+	if (!e->pipe) {
+		e->pipe = v->id;
+		r = pk_source_know(v->src, st->st_dev, st->st_ino, &type, v->id, err);
+		if (r < 0)
+			return r;
+	}
+	fd = open_anew(v->src, v->file->fd);
+	if (fd < 0)
+		fd = borrow(v);
+	/* It has no reader here, and what is in it is for one outside. */
+	if (fd < 0 && e->outside)
+		return 0;
+	size = fd < 0 ? -1 : fcntl(fd, F_GETPIPE_SZ);
+	if (size < 0)
+		return pk_fail_errno(err, "fd %u: pipe", v->file->fd);
+	e->size = (uint32_t)size;
+	if (e->pipe != v->id)
+		return 0;
+	return peek(fd, has_packets(v), e, err);
+}
+
+/* A fifo that is not there is made again: all that it has is its name. */
+static int open_fifo(const struct pipe_end *e, int ends[2], struct pk_error *err)
+{
+	struct stat st;
+
+	if (stat(e->path, &st) < 0 && mkfifo(e->path, e->mode & 0777) == 0)
+		pk_log(PK_LOG_INFO, "fifo %s was not there, and has been made again", e->path);
+	ends[0] = open(e->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	ends[1] = ends[0] < 0 ? -1 : fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+	if (ends[1] >= 0 && fstat(ends[0], &st) == 0 && S_ISFIFO(st.st_mode))
+		return 0;
+	if (ends[1] >= 0)
+		pk_fail(err, PK_E_MISSING, "fifo %s: it is something else now", e->path);
+	else
+		pk_fail_errno(err, "fifo %s", e->path);
+	for (int i = 0; i < 2 && ends[i] >= 0; i++)
+		close(ends[i]);
+	return pk_try(err, "put it back (mkfifo), then restore again");
+}
+
+static int open_ends(const struct pipe_end *e, int ends[2], struct pk_error *err)
+{
+	if (e->path[0])
+		return open_fifo(e, ends, err);
+	/* Not to wait forever where a pipe may not become as large as it was. */
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return pk_fail_errno(err, "pipe");
+	return 0;
+}
+
+/* Packet by packet; more than one can hold was no packet. */
+static int fill(int fd, const struct pipe_end *e)
+{
+	const uint32_t *len = e->packets.p;
+	const char *p = e->data.p;
+	size_t left = e->data.n;
+	int r = 0;
+
+	if (e->packets.n / sizeof(*len) == 0)
+		return pk_write_all(fd, p, left);
+	for (size_t i = 0; i < e->packets.n / sizeof(*len) && r == 0; i++) {
+		size_t n = len[i] < left ? len[i] : left;
+
+		r = fcntl(fd, F_SETFL, O_NONBLOCK | (n <= MAX_PACKET ? O_DIRECT : 0));
+		r = r < 0 ? r : pk_write_all(fd, p, n);
+		p += n;
+		left -= n;
+	}
+	return r;
+}
+
+/* A fifo that somebody outside has kept open may still hold what it held at the dump. */
+static bool holds_data(const struct pipe_end *e, int fd)
+{
+	int there = 0;
+
+	if (!e->path[0] || !e->data.n || ioctl(fd, FIONREAD, &there) < 0 || !there)
+		return false;
+	pk_log(PK_LOG_WARN,
+		"fifo %s is in use and holds %d bytes: they stay, and the %zu bytes that it held "
+		"at the dump are not added",
+		e->path, there, e->data.n);
+	return true;
 }
 
 /* The pipe is made with the record that has its content, which comes first. */
 static int make(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct pipe_end *e = o->data;
-	int ends[2];
+	int ends[2], r = open_ends(e, ends, err);
 
-	/* Not to wait forever where a pipe may not become as large as it was. */
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return pk_fail_errno(err, "pipe");
-	(void)fcntl(ends[1], F_SETPIPE_SZ, (int)e->size);
-	if (pk_write_all(ends[1], e->data.p, e->data.n) == 0 &&
-		pk_target_keep_pipe(t, e->pipe, ends, err) == 0)
+	if (r < 0)
+		return r;
+	if (e->size)
+		(void)fcntl(ends[1], F_SETPIPE_SZ, (int)e->size);
+	r = holds_data(e, ends[0]) ? 0 : fill(ends[1], e);
+	if (r == 0 && pk_target_keep_pipe(t, e->pipe, ends, err) == 0)
 		return 0;
 	pk_fail_errno(err, "pipe of %zu bytes", e->data.n);
 	close(ends[0]);
@@ -131,27 +298,29 @@ static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error 
 	const struct pipe_end *e = o->data;
 	const int *ends = pk_target_pipe(t, e->pipe);
 	char name[32];
-	int fd;
+	int end, fd;
 
 	if (!ends && make(t, o, err) < 0)
 		return -err->class;
 	ends = pk_target_pipe(t, e->pipe);
-	/* A description of its own for each record, with its own flags. */
-	snprintf(name, sizeof(name), "/proc/self/fd/%d", ends[writes(e->flags)]);
-	fd = open(name, (int)(e->flags & (O_ACCMODE | O_NONBLOCK | O_DIRECT)) | O_CLOEXEC);
+	end = ends[writes(e->flags)];
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", end);
+	/* Those of pipe(2) itself are told by a flag that open(2) always sets. */
+	if (!e->path[0] && !(e->flags & LARGEFILE))
+		fd = fcntl(end, F_DUPFD_CLOEXEC, 0);
+	else
+		fd = open(name, (int)(e->flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC);
 	return fd < 0 ? pk_fail_errno(err, "pipe") : pk_target_give(t, o->id, fd, err);
 }
 
 static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 {
+	const struct pipe_end *e = o->data;
+
 	(void)err;
-	pk_plan_call(p, PK_PH_FILES, 0,
-		&(struct pk_call){
-			.nr = SYS_dup,
-			.a = {pk_num((uint64_t)pk_target_given(p->target, o->id))},
-			.check = PK_CHECK_EQUAL,
-			.want = (int64_t)p->next_fd,
-		});
+	pk_plan_dup(p, o);
+	/* Packet mode (O_DIRECT) is nothing that open(2) takes here. */
+	pk_plan_setfl(p, e->flags);
 	return 0;
 }
 
@@ -162,12 +331,16 @@ static const struct pk_type type = {
 	.size = sizeof(P),
 	.fields =
 		(const struct pk_field[]){
-			PK_FIELD(P, 1, PK_F_U64, pipe, "its number: the same for both ends"),
+			PK_FIELD(P, 1, PK_F_U64, pipe, "the record of it that comes first"),
 			PK_FIELD(P, 2, PK_F_U32, flags, "open(2) flags of this end"),
 			PK_FIELD(P, 3, PK_F_U32, size, "capacity, F_GETPIPE_SZ"),
 			PK_FIELD(P, 4, PK_F_BYTES, data,
 				"content, with the first record of the pipe"),
 			PK_FIELD(P, 5, PK_F_U32, outside, "1: the other end is not in the job"),
+			PK_FIELD(P, 6, PK_F_STR, path, "of a fifo, absolute"),
+			PK_FIELD(P, 7, PK_F_U32, mode, "of a fifo: permission bits"),
+			PK_FIELD(P, 8, PK_F_BYTES, packets,
+				"uint32_t: lengths of the packets that the content is, if it is"),
 			PK_FIELD_END,
 		},
 };
@@ -175,8 +348,9 @@ static const struct pk_type type = {
 const struct pk_kind pk_kind_pipe = {
 	.type = &type,
 	.level = PK_LV_FILE,
-	.summary = "pipes, with their content; one whose other end is outside the job comes back "
-		   "closed there",
+	.summary =
+		"pipes and fifos, with their content, also in packets; a pipe whose other end is "
+		"outside the job comes back closed there",
 	.match = match,
 	.collect = collect,
 	.prepare = prepare,

@@ -91,7 +91,7 @@ static int collect_level(struct pk_proc *proc, struct parts *p, struct pk_view *
 	for (size_t i = 0; pk_kinds[i] && r == 0; i++) {
 		uint32_t id;
 
-		if (pk_kinds[i]->level != level)
+		if (pk_kinds[i]->level != level || (proc->shares_vm && pk_kinds[i] == &pk_kind_mm))
 			continue;
 		v->op = p->op[i];
 		v->data = p->data[i];
@@ -305,36 +305,38 @@ static bool same(const struct pk_proc *a, const struct pk_proc *b, int what)
 
 static int refuse_shared(const struct pk_proc *a, const struct pk_proc *b, struct pk_error *err)
 {
-	pk_fail(err, PK_E_UNSUPPORTED, "pid %d shares descriptors or its cwd with pid %d",
+	pk_fail(err, PK_E_UNSUPPORTED, "pid %d shares descriptors, its cwd, or memory with pid %d",
 		a->src.pid, b->src.pid);
-	pk_why(err, "neither is the other's parent (CLONE_FILES, CLONE_FS)");
+	pk_why(err, "neither is the other's parent (CLONE_FILES, CLONE_FS, CLONE_VM)");
 	return pk_try(err, "dump again when one of them has ended");
 }
 
 /* What it shares with an earlier process: clone(2) without CLONE_THREAD. */
 static int find_shared(struct pk_proc *proc, struct pk_task *t, struct pk_error *err)
 {
+	const struct {
+		int what;
+		uint32_t *of;
+	} all[] = {
+		{KCMP_FILES, &t->files_of},
+		{KCMP_FS, &t->fs_of},
+		{KCMP_VM, &t->vm_of},
+		{KCMP_SIGHAND, &t->sighand_of},
+	};
 	struct pk_dump *d = proc->d;
 
 	for (size_t i = 0; i < d->n_procs && d->proc[i] != proc; i++) {
 		const struct pk_proc *p = d->proc[i];
 
-		if (p->zombie)
-			continue;
-		if (same(p, proc, KCMP_VM)) {
-			pk_fail(err, PK_E_UNSUPPORTED, "pid %d shares its memory with pid %d",
-				proc->src.pid, p->src.pid);
-			pk_why(err, "this version of pckpt restores no processes made by "
-				    "clone(CLONE_VM) without CLONE_THREAD");
-			return pk_try(err, "if it is on its way to execve (vfork), try again");
+		for (size_t k = 0; k < sizeof(all) / sizeof(*all) && !p->zombie; k++) {
+			if (*all[k].of || !same(p, proc, all[k].what))
+				continue;
+			if (p != proc->parent)
+				return refuse_shared(proc, p, err);
+			*all[k].of = p->src.task;
 		}
-		if (same(p, proc, KCMP_FILES))
-			t->files_of = p->src.task;
-		if (same(p, proc, KCMP_FS))
-			t->fs_of = p->src.task;
-		if ((t->files_of == p->src.task || t->fs_of == p->src.task) && p != proc->parent)
-			return refuse_shared(proc, p, err);
 	}
+	proc->shares_vm = t->vm_of != 0;
 	return 0;
 }
 
@@ -423,7 +425,10 @@ int pk_collect(struct pk_proc *proc, struct pk_error *err)
 
 	pk_script_free(&task.script);
 	pk_script_free(&thread.script);
-	if (r == 0)
-		r = pk_collect_maps(proc, err);
+	if (proc->shares_vm)
+		proc->src.mm = proc->parent->src.mm;
+	if (r < 0 || proc->shares_vm)
+		return r;
+	r = pk_collect_maps(proc, err);
 	return r < 0 ? r : pk_collect_inherited(proc, err);
 }

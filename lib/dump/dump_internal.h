@@ -16,6 +16,7 @@ struct pk_proc {
 	struct pk_proc *parent; /* NULL: the one that was named */
 	bool zombie;            /* ended, but its parent has not waited for it */
 	bool checked;           /* for what is known to stand in the way */
+	bool shares_vm;         /* its memory is its parent's */
 	struct pk_source src;
 	struct pk_freeze freeze;
 	struct pk_remote remote;

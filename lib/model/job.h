@@ -36,8 +36,11 @@ struct pk_task {
 	uint32_t zombie;   /* 1: it has ended; exit_status is what its parent will see */
 	int32_t exit_status;
 	int32_t exit_signal; /* that its parent gets when it ends */
-	/* Earlier tasks with which it shares its descriptor table, its cwd and umask; or 0. */
-	uint32_t files_of, fs_of;
+	/*
+	 * Its parent, if it shares that one's descriptor table, cwd and umask, memory, signal
+	 * actions; or 0. clone(2) without CLONE_THREAD.
+	 */
+	uint32_t files_of, fs_of, vm_of, sighand_of;
 	uint32_t tty; /* device number of its controlling terminal, 0: none */
 };
 extern const struct pk_type pk_task_type;

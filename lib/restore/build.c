@@ -265,7 +265,9 @@ static int finish_threads(struct pk_restore *r, struct pk_error *err)
 {
 	int e = 0;
 
-	for (size_t i = 0; i < r->n_procs && e == 0; i++) {
+	/* Those that share memory, and the scratch area in it, before the one that it belongs to.
+	 */
+	for (size_t i = r->n_procs; i-- > 0 && e == 0;) {
 		if (r->proc[i].task->zombie)
 			continue;
 		e = replace_words(&r->proc[i], err);

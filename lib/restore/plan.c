@@ -294,8 +294,8 @@ int pk_plan_all(struct pk_proc *proc, struct pk_error *err)
 	proc->plan.model = &r->image.model;
 	proc->plan.scratch = r->passing_shared;
 	proc->plan.scratch_end = r->passing_end;
-	e = pk_layout_clear(proc, err);
-	if (e == 0)
+	e = proc->task->vm_of ? 0 : pk_layout_clear(proc, err);
+	if (e == 0 && !proc->task->vm_of)
 		e = pk_layout_plan(proc, err);
 	if (e == 0)
 		plan_map_attributes(proc);

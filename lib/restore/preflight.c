@@ -71,7 +71,10 @@ static int add_proc(struct pk_restore *r, const struct pk_obj *task, struct pk_e
 	*p = (struct pk_proc){.r = r, .obj = task, .task = task->data};
 	if (r->n_procs && !(p->parent = proc_of_pid(r, p->task->ppid)))
 		return no_task(r, err);
-	if (!p->task->zombie && (!mm || !pk_model_next(m, NULL, &pk_thread_type, task->id)))
+	if (p->task->vm_of && (!p->parent || p->parent->obj->id != p->task->vm_of || mm))
+		return no_task(r, err);
+	if (!p->task->zombie &&
+		((!mm && !p->task->vm_of) || !pk_model_next(m, NULL, &pk_thread_type, task->id)))
 		return no_task(r, err);
 	p->mm = mm ? mm->data : NULL;
 	p->mm_id = mm ? mm->id : 0;

@@ -14,7 +14,7 @@ struct pk_proc {
 	struct pk_proc *parent; /* NULL: the first, which grows from the seed */
 	const struct pk_obj *obj;
 	const struct pk_task *task;
-	const struct pk_mm *mm; /* NULL: a zombie */
+	const struct pk_mm *mm; /* NULL: a zombie, or it is its parent's */
 	uint32_t mm_id;
 	bool heirs; /* a child inherits memory: its own must be complete before that is forked */
 
@@ -40,8 +40,8 @@ struct pk_restore {
 	bool has_close_range;
 
 	/* spawn.c */
-	pid_t init;   /* our child: the reaper of the new namespace, or the parent of the program */
-	int channel;  /* to it and to the program's parent */
+	pid_t init;  /* our child: the reaper of the new namespace, or the parent of the program */
+	int channel; /* to it and to the program's parent */
 	int seed_channel; /* the seed's end of it, as it is numbered there */
 	pid_t seed;       /* the process that becomes the program, as seen from here */
 

@@ -319,7 +319,7 @@ int pk_threads_finish(struct pk_proc *proc, struct pk_error *err)
 	for (size_t i = 0; i < proc->n_threads && e == 0; i++)
 		e = final_regs(proc, i, &regs[i], err);
 	/* The last use of the scratch area was the waits'. */
-	if (e == 0)
+	if (e == 0 && !proc->task->vm_of)
 		e = pk_remote_close(&proc->remote, proc->thread[0], err);
 	for (size_t i = 0; i < proc->n_threads && e == 0; i++) {
 		proc->thread[i]->regs = regs[i];

@@ -117,6 +117,10 @@ static int beget(struct pk_proc *by, struct pk_proc *proc, struct pk_error *err)
 		flags |= CLONE_FILES;
 	if (t->fs_of && by == proc->parent)
 		flags |= CLONE_FS;
+	if (t->vm_of)
+		flags |= CLONE_VM;
+	if (t->sighand_of && t->vm_of)
+		flags |= CLONE_SIGHAND;
 	e = fork_call(by, t->pid, flags, (uint64_t)t->exit_signal, &outer, err);
 	if (e == 0)
 		e = pk_threads_add_leader(proc, outer, err);

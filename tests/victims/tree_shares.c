@@ -3,8 +3,8 @@
  * scenario: without=identity
  *
  * Processes that share more than fork(2) does: one descriptor table (CLONE_FILES), one cwd and
- * umask (CLONE_FS), open files with one offset; and one whose parent hears of its end by another
- * signal.
+ * umask (CLONE_FS), one memory (CLONE_VM), also with one set of signal actions (CLONE_SIGHAND),
+ * open files with one offset; and one whose parent hears of its end by another signal.
  */
 #include "family.h"
 
@@ -50,6 +50,29 @@ static void shares_offset(int i)
 	must(lseek(fd, 5, SEEK_SET));
 }
 
+static int told, met;
+
+static int shares_memory(void *how)
+{
+	/* Not family_wait(): errno, which it may set, is the parent's. */
+	__atomic_add_fetch(&family->present, 1, __ATOMIC_ACQ_REL);
+	family_futex(&family->present, FUTEX_WAKE, INT_MAX);
+	while (!__atomic_load_n(&family->over, __ATOMIC_ACQUIRE))
+		sched_yield();
+	if (how)
+		signal(SIGUSR1, SIG_IGN);
+	__atomic_add_fetch(&told, 1, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static pid_t clone_with_stack(int flags, void *how)
+{
+	char *stack = must(
+		mmap(NULL, 1 << 16, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+
+	return must(clone(shares_memory, stack + (1 << 16), flags | SIGCHLD, how));
+}
+
 static void other_signal(int i)
 {
 	(void)i;
@@ -58,7 +81,7 @@ static void other_signal(int i)
 
 int main(void)
 {
-	pid_t files, fs, offset, other;
+	pid_t files, fs, offset, other, memory, actions;
 	char path[256];
 
 	family_begin();
@@ -71,8 +94,14 @@ int main(void)
 	fs = clone_as(CLONE_FS | SIGCHLD, shares_fs);
 	offset = family_fork(shares_offset, 0);
 	other = clone_as(SIGUSR2, other_signal);
-	family_meet(4);
+	memory = clone_with_stack(CLONE_VM, NULL);
+	actions = clone_with_stack(CLONE_VM | CLONE_SIGHAND, &met);
+	family_meet(6);
 	family_over();
+	family_join(memory);
+	family_join(actions);
+	expect(2, told, "children that wrote to the parent's memory");
+	expect((long)SIG_IGN, (long)signal(SIGUSR1, SIG_DFL), "action that a child set");
 	family_join(offset);
 	expect(victim_broken() ? 3 : 5, lseek(fd, 0, SEEK_CUR), "offset after a child's seek");
 	family_join(files);

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "dump/dump_internal.h"
@@ -298,9 +299,46 @@ static int collect_exe(struct pk_proc *proc, struct pk_task *t, struct pk_error 
 	return 0;
 }
 
-static bool same(const struct pk_proc *a, const struct pk_proc *b, int what)
+/*
+ * The first process that has the same one of `what`, or NULL: then `proc` is remembered as the
+ * first. kcmp(2) gives an order, so a thousand processes are not compared each with each.
+ */
+static int find_same(struct pk_sorted *s, struct pk_proc *proc, int what, struct pk_proc **ret,
+	struct pk_error *err)
 {
-	return syscall(SYS_kcmp, a->src.pid, b->src.pid, what, 0, 0) == 0;
+	size_t lo = 0, hi = s->n;
+	void *v;
+
+	*ret = NULL;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		long order = syscall(SYS_kcmp, s->v[mid]->src.pid, proc->src.pid, what, 0, 0);
+
+		if (order < 0)
+			return pk_fail_errno(err, "pid %d: what it shares (kcmp)", proc->src.pid);
+		if (order == 0) {
+			*ret = s->v[mid];
+			return 0;
+		}
+		if (order == 1)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	v = pk_array_more(s->v, s->n, sizeof(*s->v));
+	if (!v)
+		return pk_fail_errno(err, "processes");
+	s->v = v;
+	memmove(s->v + lo + 1, s->v + lo, (s->n - lo) * sizeof(*s->v));
+	s->v[lo] = proc;
+	s->n++;
+	return 0;
+}
+
+static bool same_as_parent(const struct pk_proc *proc, int what)
+{
+	return proc->parent &&
+	       syscall(SYS_kcmp, proc->parent->src.pid, proc->src.pid, what, 0, 0) == 0;
 }
 
 static int refuse_shared(const struct pk_proc *a, const struct pk_proc *b, struct pk_error *err)
@@ -314,27 +352,20 @@ static int refuse_shared(const struct pk_proc *a, const struct pk_proc *b, struc
 /* What it shares with an earlier process: clone(2) without CLONE_THREAD. */
 static int find_shared(struct pk_proc *proc, struct pk_task *t, struct pk_error *err)
 {
-	const struct {
-		int what;
-		uint32_t *of;
-	} all[] = {
-		{KCMP_FILES, &t->files_of},
-		{KCMP_FS, &t->fs_of},
-		{KCMP_VM, &t->vm_of},
-		{KCMP_SIGHAND, &t->sighand_of},
-	};
-	struct pk_dump *d = proc->d;
+	static const int what[PK_SHARED] = {KCMP_FILES, KCMP_FS, KCMP_VM, KCMP_SIGHAND};
+	uint32_t *of[PK_SHARED] = {&t->files_of, &t->fs_of, &t->vm_of, &t->sighand_of};
 
-	for (size_t i = 0; i < d->n_procs && d->proc[i] != proc; i++) {
-		const struct pk_proc *p = d->proc[i];
+	for (size_t k = 0; k < PK_SHARED; k++) {
+		struct pk_proc *p;
+		int r = find_same(&proc->d->shared[k], proc, what[k], &p, err);
 
-		for (size_t k = 0; k < sizeof(all) / sizeof(*all) && !p->zombie; k++) {
-			if (*all[k].of || !same(p, proc, all[k].what))
-				continue;
-			if (p != proc->parent)
-				return refuse_shared(proc, p, err);
-			*all[k].of = p->src.task;
-		}
+		if (r < 0)
+			return r;
+		/* The first may be its grandparent: what matters is the parent's. */
+		if (p && p != proc->parent && !(same_as_parent(proc, what[k])))
+			return refuse_shared(proc, p, err);
+		if (p)
+			*of[k] = proc->parent->src.task;
 	}
 	proc->shares_vm = t->vm_of != 0;
 	return 0;

@@ -325,6 +325,8 @@ static void release(struct pk_dump *d)
 	pk_tree_free(d);
 	pk_model_free(&d->model);
 	free(d->known.v);
+	for (size_t i = 0; i < PK_SHARED; i++)
+		free(d->shared[i].v);
 }
 
 int pk_dump(const struct pckpt_dump_options *o, const atomic_bool *cancelled,

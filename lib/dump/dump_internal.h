@@ -26,6 +26,13 @@ struct pk_proc {
 	int64_t stopped_mono; /* the same moment on the program's CLOCK_MONOTONIC */
 };
 
+/* Processes of which no two have the same descriptor table (or ...), in the order of kcmp(2). */
+struct pk_sorted {
+	struct pk_proc **v;
+	size_t n;
+};
+enum { PK_SHARED = 4 }; /* descriptors, cwd, memory, signal actions */
+
 struct pk_dump {
 	const struct pckpt_dump_options *o;
 	struct pckpt_dump_result *ret;
@@ -37,6 +44,7 @@ struct pk_dump {
 	struct pk_model model;
 	struct pk_contents contents;
 	struct pk_known known;
+	struct pk_sorted shared[PK_SHARED];
 	struct pk_open_fds open;
 	struct pk_host *host;
 

@@ -44,11 +44,6 @@ static int refuse(const struct pk_view *v, struct pk_error *err)
 	const struct pk_file_view *f = v->file;
 	struct statfs fs;
 
-	if (f->info.flags & O_ASYNC) {
-		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: signal-driven input (O_ASYNC)", f->fd,
-			f->link);
-		return pk_try(err, "have the program use poll(2) instead");
-	}
 	if (!f->deleted && statfs(f->link, &fs) == 0 && fs.f_type == PROC_MAGIC) {
 		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: file of /proc", f->fd, f->link);
 		pk_why(err, "what it shows belongs to this run of this kernel");

@@ -64,6 +64,15 @@ static void unheard_of(void)
 	must(fcntl(fd, F_GETFD));
 }
 
+static void leased_file(void)
+{
+	int fd = must(open(victim_path("leased").s, O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+
+	must(fcntl(fd, F_SETLEASE, F_WRLCK));
+	victim_ready();
+	expect(F_WRLCK, fcntl(fd, F_GETLEASE), "F_GETLEASE");
+}
+
 /* Memory that nobody but the process can read. */
 static void secret(void)
 {
@@ -180,6 +189,7 @@ static const struct {
 	{"fd", strange_fd},
 	{"unheard_of", unheard_of},
 	{"secret", secret},
+	{"leased", leased_file},
 	{"child", child},
 	{"zombie", zombie},
 	{"vfork", vforking},

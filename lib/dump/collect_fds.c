@@ -62,7 +62,7 @@ static bool shares(const struct pk_open_fd *a, const struct pk_open_fd *b)
 static bool same_terminal(const struct pk_open_fd *a, const struct pk_open_fd *b)
 {
 	return S_ISCHR(a->view.st.st_mode) && S_ISCHR(b->view.st.st_mode) &&
-	       a->view.st.st_rdev == b->view.st.st_rdev;
+	       a->view.st.st_rdev == b->view.st.st_rdev && a->view.st.st_dev == b->view.st.st_dev;
 }
 
 /*

@@ -55,6 +55,16 @@ int pk_target_give_made(struct pk_target *t, uint32_t obj,
 	return 0;
 }
 
+int pk_target_give_open(struct pk_target *t, uint32_t obj,
+	int (*make)(const void *data, struct pk_error *err), const void *data, struct pk_error *err)
+{
+	int r = pk_target_give_made(t, obj, make, data, 0, err);
+
+	if (r == 0)
+		t->given[t->n_given - 1].as_made = true;
+	return r;
+}
+
 int pk_target_keep_pipe(struct pk_target *t, uint64_t key, const int end[2], struct pk_error *err)
 {
 	void *v = pk_array_more(t->pipe, t->n_pipe, sizeof(*t->pipe));

@@ -39,6 +39,8 @@ struct pk_target {
 	bool inherit_std; /* 0, 1, 2 always come from here, files too */
 	const char *store; /* path of the store: cut-off tails go there */
 
+	bool own_devpts; /* the job needs a devpts mount of its own */
+
 	/* Descriptors that the new process inherits, by record. */
 	struct pk_given {
 		uint32_t obj;
@@ -47,6 +49,7 @@ struct pk_target {
 		int (*make)(const void *data, struct pk_error *err);
 		const void *data;
 		uint64_t size;
+		bool as_made; /* it keeps the descriptor that `make` returns */
 	} * given;
 	size_t n_given;
 
@@ -104,6 +107,10 @@ int pk_target_give(struct pk_target *t, uint32_t obj, int fd, struct pk_error *e
  */
 int pk_target_give_made(struct pk_target *t, uint32_t obj,
 	int (*make)(const void *data, struct pk_error *err), const void *data, uint64_t size,
+	struct pk_error *err);
+/* For what is to be made in the new process's namespaces, and kept as it is. */
+int pk_target_give_open(struct pk_target *t, uint32_t obj,
+	int (*make)(const void *data, struct pk_error *err), const void *data,
 	struct pk_error *err);
 /* Keep a pipe until pk_target_free, and find it: its two ends, or NULL. */
 int pk_target_keep_pipe(struct pk_target *t, uint64_t key, const int end[2], struct pk_error *err);

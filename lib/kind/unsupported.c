@@ -35,7 +35,6 @@ const struct pk_refusal pk_refusals[] = {
 	{"/dev/kvm", "virtual machine", "use the virtual machine's own snapshots"},
 	{"/dev/pts/", "terminal", "start the program without it (setsid, nohup, batch job)"},
 	{"/dev/tty", "terminal", "start the program without it (setsid, nohup, batch job)"},
-	{"/dev/ptmx", "terminal of other programs", "dump when the program has closed it"},
 	{"[uprobes]", "probe set by a tracer", "remove the probe first"},
 	{0},
 };

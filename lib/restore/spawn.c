@@ -130,6 +130,20 @@ static void mount_proc(void)
 		(void)!mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
 }
 
+/*
+ * Terminals of the job's own, from number 0 on, in its mount namespace. Those that it has from us
+ * stay what they are; their names lead nowhere now.
+ */
+static void mount_devpts(const struct pk_restore *r)
+{
+	const unsigned long flags = MS_NOSUID | MS_NOEXEC;
+
+	if (mount("devpts", "/dev/pts", "devpts", flags, "newinstance,ptmxmode=0666,mode=0620") <
+			0 ||
+		mount("/dev/pts/ptmx", "/dev/ptmx", NULL, MS_BIND, NULL) < 0)
+		die(r->channel, "cannot mount a devpts for the program's terminals");
+}
+
 static int64_t own_offset(const char *clock)
 {
 	PK_FREE char *text = pk_read_file(AT_FDCWD, "/proc/self/timens_offsets", 4096, NULL);
@@ -200,6 +214,10 @@ static void make_given(struct pk_restore *r)
 		fd = g->make(g->data, &err);
 		if (fd < 0)
 			die_of(r->channel, &err);
+		if (g->as_made) {
+			g->fd = fd;
+			continue;
+		}
 		send_file(r->channel, g->obj, fd);
 		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
 		g->fd = open(name, O_RDONLY | O_CLOEXEC);
@@ -483,7 +501,9 @@ static _Noreturn void init(struct pk_restore *r, pid_t parent)
 		say(r->channel, MSG_NO_TIME_NS, 0);
 	if (ns)
 		mount_proc();
-	else
+	if (ns && r->target.own_devpts)
+		mount_devpts(r);
+	if (!ns)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (r->target.pids == PK_PID_ANY)
 		start_anywhere(r);

@@ -9,17 +9,20 @@
  * session, forks it and ends.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "kind/pty.h"
 #include "restore/restore_internal.h"
 
 /* One system call of a process, on its first thread; its result, also if that is an error. */
@@ -49,12 +52,40 @@ static int must(
 	return pk_fail_errno(err, "process %d: %s", proc->task->pid, what);
 }
 
+/* Whoever is born into the session from now on has its terminal too. */
+static int take_terminal(struct pk_proc *proc, struct pk_error *err)
+{
+	int master = pk_ctty_master(&proc->r->target, proc->obj->id);
+	const struct pk_call calls[] = {
+		{.nr = SYS_ioctl,
+			.a = {pk_num((uint64_t)master), pk_num(TIOCGPTPEER),
+				pk_num(O_RDWR | O_NOCTTY | O_NONBLOCK)},
+			.check = PK_CHECK_EQUAL,
+			.want = 0},
+		{.nr = SYS_ioctl, .a = {pk_num(0), pk_num(TIOCSCTTY)}, .check = PK_CHECK_OK},
+		{.nr = SYS_close, .a = {pk_num(0)}},
+	};
+	struct pk_script s = {0};
+	int e;
+
+	if (master < 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		pk_script_call(&s, &calls[i]);
+	e = pk_remote_run(&proc->remote, proc->thread[0], &s, NULL, err);
+	pk_script_free(&s);
+	return e;
+}
+
 static int make_session(struct pk_proc *proc, struct pk_error *err)
 {
+	int e;
+
 	if (proc->led || proc->task->sid != proc->task->pid || !proc->pid)
 		return 0;
 	proc->led = true;
-	return must(proc, "setsid", &(struct pk_call){.nr = SYS_setsid}, err);
+	e = must(proc, "setsid", &(struct pk_call){.nr = SYS_setsid}, err);
+	return e < 0 ? e : take_terminal(proc, err);
 }
 
 struct request {

@@ -14,6 +14,7 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "kind/memfd.h"
 #include "kind/resident.h"
 
 #define NFS_MAGIC   0x6969
@@ -128,43 +129,6 @@ uint32_t pk_ghost_of_fd(struct pk_source *s, uint32_t fd, const struct stat *st,
 	return dup < 0 ? 0 : of_open(s, dup, st, path, err);
 }
 
-static bool is_file_of(const struct pk_map *m, const struct stat *st)
-{
-	return st->st_ino == m->ino && major(st->st_dev) == m->dev_major &&
-	       minor(st->st_dev) == m->dev_minor;
-}
-
-/* A descriptor of any process of the job on the mapped file; its number, or -1. */
-static int64_t find_fd_of(const struct pk_source *s, const struct pk_map *m, struct stat *st)
-{
-	PK_FREE uint32_t *fds = NULL;
-	size_t n;
-
-	if (pk_list_numbers(s->procfd, "fd", &fds, &n) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		char name[32];
-
-		snprintf(name, sizeof(name), "fd/%u", fds[i]);
-		if (fstatat(s->procfd, name, st, 0) == 0 && is_file_of(m, st))
-			return fds[i];
-	}
-	return -1;
-}
-
-static int64_t find_fd(struct pk_source **s, const struct pk_map *m, struct stat *st)
-{
-	for (struct pk_source *o = (*s)->first; o; o = o->next) {
-		int64_t fd = find_fd_of(o, m, st);
-
-		if (fd < 0)
-			continue;
-		*s = o;
-		return fd;
-	}
-	return -1;
-}
-
 static bool on_tmpfs(const char *path)
 {
 	char dir[PATH_MAX];
@@ -243,11 +207,13 @@ uint32_t pk_ghost_of_map(struct pk_source *s, const struct pk_map *m, struct pk_
 
 	if (id)
 		return id;
-	fd = find_fd(&has_fd, m, &st);
+	if (pk_is_memfd(m))
+		return pk_memfd_of_map(s, m, err);
+	fd = pk_source_find_fd(&has_fd, m, &st);
 	if (fd >= 0)
 		return pk_ghost_of_fd(has_fd, (uint32_t)fd, &st, m->path, err);
 	exe = openat(s->procfd, "exe", O_RDONLY | O_CLOEXEC);
-	if (exe >= 0 && fstat(exe, &st) == 0 && is_file_of(m, &st))
+	if (exe >= 0 && fstat(exe, &st) == 0 && pk_map_is(m, &st))
 		return of_open(s, exe, &st, m->path, err);
 	if (exe >= 0)
 		close(exe);

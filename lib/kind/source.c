@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/array.h"
+#include "base/cleanup.h"
+#include "base/fs.h"
 
 int pk_contents_add(struct pk_contents *c, const struct pk_content *one, struct pk_error *err)
 {
@@ -75,6 +78,42 @@ int pk_source_know(struct pk_source *s, uint64_t dev, uint64_t ino, const struct
 	k->v = v;
 	k->v[k->n++] = (struct pk_known_one){dev, ino, type, id};
 	return 0;
+}
+
+bool pk_map_is(const struct pk_map *m, const struct stat *st)
+{
+	return st->st_ino == m->ino && major(st->st_dev) == m->dev_major &&
+	       minor(st->st_dev) == m->dev_minor;
+}
+
+static int64_t find_fd(const struct pk_source *s, const struct pk_map *m, struct stat *st)
+{
+	PK_FREE uint32_t *fds = NULL;
+	size_t n;
+
+	if (pk_list_numbers(s->procfd, "fd", &fds, &n) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "fd/%u", fds[i]);
+		if (fstatat(s->procfd, name, st, 0) == 0 && pk_map_is(m, st))
+			return fds[i];
+	}
+	return -1;
+}
+
+int64_t pk_source_find_fd(struct pk_source **s, const struct pk_map *m, struct stat *st)
+{
+	for (struct pk_source *o = (*s)->first; o; o = o->next) {
+		int64_t fd = find_fd(o, m, st);
+
+		if (fd < 0)
+			continue;
+		*s = o;
+		return fd;
+	}
+	return -1;
 }
 
 int pk_source_getfd(const struct pk_source *s, uint32_t fd, struct pk_error *err)

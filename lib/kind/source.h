@@ -127,6 +127,12 @@ uint32_t pk_source_known(
 int pk_source_know(struct pk_source *s, uint64_t dev, uint64_t ino, const struct pk_type *type,
 	uint32_t id, struct pk_error *err);
 
+/* Whether a mapping is of this file. */
+bool pk_map_is(const struct pk_map *m, const struct stat *st);
+/* A descriptor on the mapped file of any process of the job, which *s then is; its number, or -1.
+ */
+int64_t pk_source_find_fd(struct pk_source **s, const struct pk_map *m, struct stat *st);
+
 /* Duplicate a descriptor of the process (pidfd_getfd(2), else open of /proc/PID/fd/N). */
 int pk_source_getfd(const struct pk_source *s, uint32_t fd, struct pk_error *err);
 

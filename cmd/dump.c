@@ -58,6 +58,8 @@ static const char *parse(struct args *a, int argc, char **argv)
 			"threads that read and compress (default: the CPUs allowed)"},
 		{0, "timeout", "SEC", OPT_SECONDS, &a->o.timeout_ns, 0, NULL,
 			"give up after this long, and let the program run on"},
+		{0, "strict", NULL, OPT_FLAG, &a->o.strict, 0, NULL,
+			"refuse connections that lead outside of the job"},
 		{'n', "dry-run", NULL, OPT_FLAG, &a->o.dry_run, 0, NULL,
 			"look at everything, write nothing"},
 		{'q', "quiet", NULL, OPT_FLAG, &a->quiet, 0, NULL,

@@ -23,6 +23,7 @@ struct pckpt_dump_options {
 	pid_t pid;          /* the program, or a `pckpt restore` that supervises it */
 	const char *store;  /* directory; NULL: ./pckpt-<comm>-<pid> */
 	bool kill;          /* end the program when the checkpoint is complete */
+	bool strict;        /* refuse connections that lead outside of the job */
 	bool dry_run;       /* look at everything, write nothing */
 	unsigned keep;      /* checkpoints that remain in the store; 0: all */
 	unsigned workers;   /* threads that read and compress; 0: one for each CPU we may use */

@@ -232,9 +232,24 @@ static void wait_dead(const struct pk_proc *proc)
 	}
 }
 
+/* What the kinds change where nobody will see it. */
+static void doom_files(struct pk_dump *d)
+{
+	for (size_t i = 0; i < d->open.n; i++) {
+		struct pk_open_fd *o = &d->open.v[i];
+		struct pk_view v = {.src = o->src, .file = &o->view, .id = o->file};
+		const struct pk_obj *obj = pk_model_find(&d->model, o->file, NULL);
+		const struct pk_kind *k = obj ? pk_kind_of(obj->type) : NULL;
+
+		if (k && k->doom)
+			k->doom(&v);
+	}
+}
+
 /* All at once, while none of them can react. */
 static int kill_all(struct pk_dump *d, struct pk_error *err)
 {
+	doom_files(d);
 	for (size_t i = 0; i < d->n_procs; i++)
 		if (kill(d->proc[i]->src.pid, SIGKILL) < 0 && errno != ESRCH)
 			return pk_fail_errno(err,

@@ -90,6 +90,7 @@ struct pk_proc *pk_tree_add(
 		.freeze = &p->freeze,
 		.remote = &p->remote,
 		.host = d->host,
+		.strict = d->o->strict,
 		.pid = pid,
 		.procfd = pk_open_proc(pid, err),
 		.pidfd = -1,

@@ -71,10 +71,22 @@ struct pk_kind {
 	int (*prepare)(struct pk_target *t, const struct pk_obj *o, struct pk_error *err);
 
 	/*
+	 * In the job's first process, before it becomes the program: make all objects of this type
+	 * that prepare has given without a descriptor, and set that.
+	 */
+	int (*make)(struct pk_target *t, struct pk_error *err);
+
+	/*
 	 * Write the ops that rebuild it. FILE: phase FILES, in the job's first process; a new
 	 * descriptor gets the number p->next_fd, which is free, and the engine takes it from there.
 	 */
 	int (*plan)(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err);
+
+	/*
+	 * FILE: the dump is complete, and all processes are about to be killed. Whatever this
+	 * changes is never seen by the program.
+	 */
+	void (*doom)(const struct pk_view *v);
 
 	/*
 	 * FILE: write the ops that need its final number, in phase TASK, when all descriptors of

@@ -148,8 +148,15 @@ static int peek(int fd, bool packets, struct pipe_end *e, struct pk_error *err)
 	return 0;
 }
 
-static void warn_outside(const struct pk_view *v, const struct pipe_end *e)
+/* A pipe comes back as if that end had been closed; a fifo finds whoever has it open then. */
+static int say_outside(const struct pk_view *v, const struct pipe_end *e, struct pk_error *err)
 {
+	if (!e->path && v->src->strict) {
+		pk_fail(err, PK_E_UNSUPPORTED,
+			"fd %u: the other end of this pipe is outside the job", v->file->fd);
+		pk_why(err, "it cannot be restored, and --strict allows no loss");
+		return pk_try(err, "dump without --strict, or an ancestor of both ends");
+	}
 	if (e->path)
 		pk_log(PK_LOG_WARN,
 			"pid %d fd %u: no other end of fifo %s is in the job: restored, it meets "
@@ -160,6 +167,7 @@ static void warn_outside(const struct pk_view *v, const struct pipe_end *e)
 			"pid %d fd %u: the other end of this pipe is outside the job: restored, it "
 			"is as if that end had been closed",
 			v->src->pid, v->file->fd);
+	return 0;
 }
 
 static int set_path(const struct pk_view *v, struct pipe_end *e, struct pk_error *err)
@@ -186,8 +194,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	e->pipe = pk_source_known(v->src, st->st_dev, st->st_ino, &type);
 	e->flags = v->file->info.flags & ~(uint32_t)O_CLOEXEC;
 	e->outside = !has_other_end(v);
-	if (e->outside)
-		warn_outside(v, e);
+	if (e->outside && say_outside(v, e, err) < 0)
+		return -err->class;
 	if (!e->pipe) {
 		e->pipe = v->id;
 		r = pk_source_know(v->src, st->st_dev, st->st_ino, &type, v->id, err);

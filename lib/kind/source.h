@@ -68,6 +68,7 @@ struct pk_source {
 	struct pk_freeze *freeze;
 	struct pk_remote *remote;
 	const struct pk_host *host;
+	bool strict; /* what cannot be restored in full is refused, not warned of */
 
 	/* The threads' own numbers, parallel to freeze->v. */
 	pid_t *inner;

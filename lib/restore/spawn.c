@@ -227,6 +227,15 @@ static void make_given(struct pk_restore *r)
 	}
 }
 
+static void make_kinds(struct pk_restore *r)
+{
+	struct pk_error err;
+
+	for (size_t i = 0; pk_kinds[i]; i++)
+		if (pk_kinds[i]->make && pk_kinds[i]->make(&r->target, &err) < 0)
+			die_of(r->channel, &err);
+}
+
 /* Bring every descriptor to its number; move what is in the way. The channel may move too. */
 static void place_given(struct pk_restore *r)
 {
@@ -304,6 +313,7 @@ static _Noreturn void seed(struct pk_restore *r)
 	}
 	place_in_group(r->task);
 	make_given(r);
+	make_kinds(r);
 	place_given(r);
 	close_others(r);
 	say(r->channel, MSG_SEED, r->channel);

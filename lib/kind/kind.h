@@ -90,7 +90,8 @@ struct pk_kind {
 
 	/*
 	 * FILE: write the ops that need its final number, in phase TASK, when all descriptors of
-	 * all processes are in place. p is the plan of its owner, in which it has number `fd`.
+	 * all processes are in place. p is the plan of its owner, in which it has number `fd`,
+	 * and next_fd is free.
 	 */
 	int (*place)(struct pk_plan *p, const struct pk_obj *o, uint32_t fd, struct pk_error *err);
 

@@ -151,6 +151,20 @@ static int make_files(struct pk_proc *proc, struct pk_error *err)
 	return e;
 }
 
+/* The lowest number that the process has free when its descriptors are in place. */
+static uint32_t lowest_free(const struct pk_proc *proc)
+{
+	uint32_t owner = proc->task->files_of ? proc->task->files_of : proc->obj->id, low = 0;
+	const struct pk_obj *o = pk_model_next(&proc->r->image.model, NULL, &pk_fds_type, owner);
+	const struct pk_fds *t = o ? o->data : NULL;
+	const struct pk_fd *fd = t ? t->fd.p : NULL;
+
+	/* They ascend. What still waits to be placed is higher: see prepare.c. */
+	for (size_t i = 0; t && i < t->fd.n && fd[i].fd == low; i++)
+		low++;
+	return low;
+}
+
 static int place_fd(struct pk_proc *proc, const struct pk_fd *fd, bool first, struct pk_error *err)
 {
 	const struct pk_model *m = &proc->r->image.model;
@@ -185,6 +199,7 @@ static int place_fds(struct pk_proc *proc, struct pk_error *err)
 	const struct pk_fd *fd = t ? t->fd.p : NULL;
 	int e = 0;
 
+	proc->plan.next_fd = lowest_free(proc);
 	for (size_t i = 0; t && i < t->fd.n && e == 0; i++) {
 		if (i && fd[i].fd <= fd[i - 1].fd) {
 			pk_fail(err, PK_E_IMAGE, "record %u", o->id);
@@ -209,20 +224,6 @@ static bool belongs(const struct pk_proc *proc, const struct pk_obj *o)
 		return true;
 	owner = pk_model_find(&proc->r->image.model, o->owner, &pk_thread_type);
 	return owner && owner->owner == proc->obj->id;
-}
-
-/* The lowest number that the process has free when its descriptors are in place. */
-static uint32_t lowest_free(const struct pk_proc *proc)
-{
-	uint32_t owner = proc->task->files_of ? proc->task->files_of : proc->obj->id, low = 0;
-	const struct pk_obj *o = pk_model_next(&proc->r->image.model, NULL, &pk_fds_type, owner);
-	const struct pk_fds *t = o ? o->data : NULL;
-	const struct pk_fd *fd = t ? t->fd.p : NULL;
-
-	/* They ascend. What still waits to be placed is higher: see prepare.c. */
-	for (size_t i = 0; t && i < t->fd.n && fd[i].fd == low; i++)
-		low++;
-	return low;
 }
 
 /* In the order of the table, not of the records: see kinds.def. Carried files: the first process.

@@ -162,6 +162,8 @@ static int collect(struct pk_dump *d, struct pk_error *err)
 
 	for (size_t i = 0; i < d->n_procs && r == 0; i++)
 		r = look(d->proc[i], err);
+	for (size_t i = 0; i < d->n_procs && r == 0; i++)
+		pk_find_forked(d->proc[i]);
 	if (r == 0)
 		r = pk_collect_host(d, err);
 	for (size_t i = 0; i < d->n_procs && r == 0; i++) {

@@ -94,6 +94,8 @@ int pk_collect_fds(struct pk_dump *d, struct pk_error *err);
 void pk_free_fds(struct pk_dump *d);
 /* inherit.c: which private mappings a process still shares with its parent since it was forked. */
 int pk_collect_inherited(struct pk_proc *proc, struct pk_error *err);
+/* Whether it runs the program of its parent: then they may have pages in common (src.forked). */
+void pk_find_forked(struct pk_proc *proc);
 
 /* A new record of this kind, filled by its collect; *ret_id is 0 if it said PK_SKIP. */
 int pk_collect_object(const struct pk_kind *k, struct pk_view *v, struct pk_model *m,

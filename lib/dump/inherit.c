@@ -8,7 +8,9 @@
  */
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 
+#include "base/cleanup.h"
 #include "dump/dump_internal.h"
 
 enum { RANGES = 64 };
@@ -159,4 +161,29 @@ int pk_collect_inherited(struct pk_proc *proc, struct pk_error *err)
 		r = find_absent(proc, vma, err);
 	}
 	return r;
+}
+
+/* The program file of a process; false if we may not see it. */
+static bool exe_of(int procfd, struct stat *st)
+{
+	return procfd >= 0 && fstatat(procfd, "exe", st, 0) == 0;
+}
+
+void pk_find_forked(struct pk_proc *proc)
+{
+	PK_CLOSE int outside = -1;
+	struct stat own, up;
+	int fd;
+
+	if (proc->zombie)
+		return;
+	if (!proc->parent)
+		outside = pk_open_proc(proc->src.stat.ppid, NULL);
+	fd = proc->parent ? proc->parent->src.procfd : outside;
+	if (!exe_of(proc->src.procfd, &own) || !exe_of(fd, &up) || own.st_ino != up.st_ino ||
+		own.st_dev != up.st_dev)
+		return;
+	proc->src.forked = true;
+	if (proc->parent)
+		proc->parent->src.forked = true;
 }

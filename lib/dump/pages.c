@@ -223,7 +223,8 @@ static int read_memory(struct worker *w, struct pk_error *err)
 		remote[i] = (struct iovec){(void *)c->seg[i].at, c->seg[i].len};
 		tolerant |= !by_page_map(c->seg[i].c) || c->seg[i].c->part == PK_PART_OTHERS;
 	}
-	if (pk_mem_gather(src->pid, src->memfd, remote, c->n, w->raw, tolerant ? NULL : err) == 0)
+	if (pk_mem_gather(src->pid, src->memfd, src->forked, remote, c->n, w->raw,
+		    tolerant ? NULL : err) == 0)
 		return 0;
 	if (!tolerant)
 		return -PK_E_IO;
@@ -247,8 +248,8 @@ static void read_twin(struct worker *w)
 		remote[i] = (struct iovec){(void *)w->chunk.seg[i].at, w->chunk.seg[i].len};
 	if (!w->twin)
 		w->twin = malloc(PK_BLOCK_RAW);
-	w->has_twin = w->twin &&
-		      pk_mem_gather(twin->pid, twin->memfd, remote, w->chunk.n, w->twin, NULL) == 0;
+	w->has_twin = w->twin && pk_mem_gather(twin->pid, twin->memfd, true, remote, w->chunk.n,
+					 w->twin, NULL) == 0;
 }
 
 static int read_chunk(struct worker *w, struct pk_error *err)

@@ -59,7 +59,8 @@ struct pk_source {
 	uint32_t task;                  /* the task's record */
 	uint32_t mm;                    /* the mm's record: memory content belongs to it */
 
-	pid_t pid; /* as pckpt sees it */
+	pid_t pid;   /* as pckpt sees it */
+	bool forked; /* it has pages in common with a relative, copy on write: see ptrace/mem.h */
 	int procfd, pidfd, memfd;
 	struct pk_status status;
 	struct pk_stat stat;

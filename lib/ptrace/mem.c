@@ -49,18 +49,19 @@ static size_t total(const struct iovec *iov, size_t n)
 	return sum;
 }
 
-int pk_mem_gather(pid_t pid, int memfd, const struct iovec *remote, size_t n_remote, void *p,
-	struct pk_error *err)
+int pk_mem_gather(pid_t pid, int memfd, bool gently, const struct iovec *remote, size_t n_remote,
+	void *p, struct pk_error *err)
 {
 	struct iovec local = {.iov_base = p, .iov_len = total(remote, n_remote)};
 	char *to = p;
 
-	if (process_vm_readv(pid, &local, 1, remote, n_remote, 0) == (ssize_t)local.iov_len)
+	if (!gently &&
+		process_vm_readv(pid, &local, 1, remote, n_remote, 0) == (ssize_t)local.iov_len)
 		return 0;
 	for (size_t i = 0; i < n_remote; i++) {
 		uint64_t at = (uint64_t)remote[i].iov_base;
 
-		if (pk_mem_read(pid, at, to, remote[i].iov_len, NULL) < 0 &&
+		if ((gently || pk_mem_read(pid, at, to, remote[i].iov_len, NULL) < 0) &&
 			pk_pread_all(memfd, to, remote[i].iov_len, at) < 0) {
 			pk_fail_errno(err, "pid %d: memory at 0x%lx", pid, (long)at);
 			return pk_why(err, "the page cannot be read: %s", strerror(errno));

@@ -3,6 +3,7 @@
 #ifndef PK_PTRACE_MEM_H
 #define PK_PTRACE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,9 +21,13 @@ int pk_mem_write(pid_t pid, uint64_t at, const void *p, size_t n, struct pk_erro
 /*
  * Read several ranges into one buffer. A range that process_vm_readv refuses (PROT_NONE ...) is
  * read through memfd, an open /proc/PID/mem, which a tracer may read regardless of protection.
+ *
+ * process_vm_readv pins pages, and pinning one that two processes share copy-on-write makes a copy
+ * of it for the one that is read (FAULT_FLAG_UNSHARE, 5.19): the job would need more memory after a
+ * dump than before. `gently` reads all through memfd, which does not, and takes twice as long.
  */
-int pk_mem_gather(pid_t pid, int memfd, const struct iovec *remote, size_t n_remote, void *p,
-	struct pk_error *err);
+int pk_mem_gather(pid_t pid, int memfd, bool gently, const struct iovec *remote, size_t n_remote,
+	void *p, struct pk_error *err);
 
 /*
  * Write by PTRACE_POKEDATA, which needs no write permission of the page: for code pages. `at` and n

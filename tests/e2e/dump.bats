@@ -7,7 +7,7 @@ load e2e
 	launch_job
 	dump
 	[ "$output" = "$S/000001" ]
-	expect 0 "pid $JOB \(job\): 2 threads" "the program runs on"
+	expect 0 "pid $JOB \(job\): 1 process, 2 threads" "the program runs on"
 	store_is 000001
 	[ "$(stat -c %a "$S" "$IMAGE" | sort -u)" = 700 ]
 	[ "$(stat -c %a "$IMAGE"/* | sort -u)" = 600 ]

@@ -283,7 +283,7 @@ forbidden() {
 	store_is 000002 000003
 	restore "$IMAGE"
 	JOB=$OWNER dump
-	expect 0 "\(job\): 2 threads"
+	expect 0 "\(job\): 1 process, 2 threads"
 	finish
 }
 

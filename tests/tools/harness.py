@@ -146,6 +146,13 @@ class Program:
             raise Failure(f"the uninterrupted run printed {self.result}")
 
 
+    def lengthen(self, folder):
+        """Twice as long from now on."""
+        self.scale *= 2
+        self.measure(folder)
+        shutil.rmtree(folder)
+
+
 class Run:
     """A program, started in a folder of its own as a batch system does: no terminal, two files."""
 
@@ -336,10 +343,13 @@ class Moment:
         return self.random.uniform(0, seconds * self.part)
 
 
-def draw(folder, seed, trial):
+def draw(folder, seed, trial, program):
     """Calls trial(folder, moment) until it is not too late; what it returned. The moments come
-    earlier each time, for a machine that has become faster since the program was measured."""
+    earlier each time, for a machine that has become faster since the program was measured, and the
+    program runs longer when that does not help."""
     for attempt in range(ATTEMPTS):
+        if attempt and attempt % 4 == 0:
+            program.lengthen(folder)
         folder.mkdir()
         try:
             value = trial(folder, Moment(f"{seed} {attempt}", 0.85**attempt))

@@ -30,6 +30,7 @@ static struct pk_obj *add_pipe(struct pk_model *m, uint64_t key, uint64_t size, 
 	pk_field_set(field(type, "size"), o, size);
 	data->p = calloc(n + 1, 1);
 	data->n = n;
+	cr_assert_eq(pk_type_complete(type, o), 0);
 	return pk_model_find(m, id, type);
 }
 

@@ -117,18 +117,16 @@ static bool same_ns(int procfd, const char *name)
 
 static int check_namespaces(struct pk_proc *proc, struct pk_error *err)
 {
-	static const char *const always[] = {"net", "ipc", "uts", "cgroup"};
-	static const char *const unless_ours[] = {"pid", "user", "mnt", "time"};
+	static const char *const names[] = {
+		"net", "uts", "cgroup", "ipc", "pid", "user", "mnt", "time"};
+	enum { ALWAYS = 3 }; /* a restore makes the others */
 	char why[128];
 
-	for (size_t i = 0; i < 4; i++) {
-		const char *other = same_ns(proc->src.procfd, always[i]) ? NULL : always[i];
-
-		if (!other && !same_ns(proc->src.procfd, unless_ours[i]) && !made_by_restore(proc))
-			other = unless_ours[i];
-		if (!other)
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (same_ns(proc->src.procfd, names[i]) || (i >= ALWAYS && made_by_restore(proc)))
 			continue;
-		snprintf(why, sizeof(why), "it is in another %s namespace (a container?)", other);
+		snprintf(
+			why, sizeof(why), "it is in another %s namespace (a container?)", names[i]);
 		return fail(proc, PK_E_UNSUPPORTED, why, "run pckpt inside that container", err);
 	}
 	return 0;

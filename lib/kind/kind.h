@@ -71,8 +71,9 @@ struct pk_kind {
 	int (*prepare)(struct pk_target *t, const struct pk_obj *o, struct pk_error *err);
 
 	/*
-	 * In the job's first process, before it becomes the program: make all objects of this type
-	 * that prepare has given without a descriptor, and set that.
+	 * In the job's first process, in its namespaces, before it becomes the program: make all
+	 * objects of this type that are found there by a number, or that prepare has given without
+	 * a descriptor, and set that.
 	 */
 	int (*make)(struct pk_target *t, struct pk_error *err);
 

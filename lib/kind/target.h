@@ -40,6 +40,7 @@ struct pk_target {
 	const char *store; /* path of the store: cut-off tails go there */
 
 	bool own_devpts; /* the job needs a devpts mount of its own */
+	bool own_ipc;    /* and an ipc namespace */
 
 	/* Descriptors that the new process inherits, by record. */
 	struct pk_given {

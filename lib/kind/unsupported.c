@@ -22,7 +22,6 @@ const struct pk_refusal pk_refusals[] = {
 	{"anon_inode:[userfaultfd]", "userfaultfd", "run the program without it"},
 	{"anon_inode:kvm", "virtual machine", "use the virtual machine's own snapshots"},
 	{"/secretmem", "secret memory", "run the program without memfd_secret(2)"},
-	{"/SYSV", "System V shared memory", "use POSIX or anonymous shared memory instead"},
 	{"/[aio]", "asynchronous I/O context", "run the program without libaio"},
 	{"/dev/nvidia", "GPU", "let the program release the GPU, or use its own checkpoints"},
 	{"/dev/kfd", "GPU", "let the program release the GPU, or use its own checkpoints"},

@@ -540,6 +540,8 @@ static pid_t start_init(struct pk_restore *r)
 
 	if (r->target.pids == PK_PID_NS)
 		flags |= CLONE_NEWPID | CLONE_NEWNS;
+	if (r->target.pids == PK_PID_NS && r->target.own_ipc)
+		flags |= CLONE_NEWIPC;
 	if (r->target.user_ns)
 		flags |= CLONE_NEWUSER;
 	pid = (pid_t)syscall(SYS_clone, flags, 0, 0, 0, 0);

@@ -31,6 +31,8 @@
 #define PTY_MAJOR 136
 #define PTY_MAX   4096 /* higher numbers would take as many descriptors to get to */
 
+enum { HOLDS = 4000 }; /* bytes that a terminal takes in before they are read; a bit less */
+
 enum slave { NEVER_OPEN, OPEN, CLOSED };
 
 struct ptm {
@@ -183,7 +185,9 @@ static int put_input(int master, const struct termios2 *t, const struct pk_bytes
 		return -1;
 	for (size_t i = 0; i < input->n && t->c_lflag & ICANON; i++)
 		left -= byte[i] == t->c_cc[VEOF];
-	while (left && poll(&p, 1, 200) == 1) {
+	if (left > HOLDS)
+		left = HOLDS;
+	while (left && poll(&p, 1, 5000) == 1) {
 		ssize_t n = read(master, echo, sizeof(echo));
 
 		if (n <= 0)

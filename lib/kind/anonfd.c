@@ -50,7 +50,7 @@ int pk_refuse_async(const struct pk_view *v, struct pk_error *err)
 
 void pk_plan_dup(struct pk_plan *p, const struct pk_obj *o)
 {
-	pk_plan_call(p, PK_PH_FILES, 0,
+	pk_plan_call(p, p->open, 0,
 		&(struct pk_call){
 			.nr = SYS_dup,
 			.a = {pk_num((uint64_t)pk_target_given(p->target, o->id))},
@@ -62,7 +62,7 @@ void pk_plan_dup(struct pk_plan *p, const struct pk_obj *o)
 void pk_plan_setfl(struct pk_plan *p, uint32_t flags)
 {
 	flags &= O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME;
-	pk_plan_call(p, PK_PH_FILES, 0,
+	pk_plan_call(p, p->open, 0,
 		&(struct pk_call){
 			.nr = SYS_fcntl,
 			.a = {pk_num(p->next_fd), pk_num(F_SETFL), pk_num(flags)},

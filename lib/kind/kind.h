@@ -78,6 +78,12 @@ struct pk_kind {
 	int (*make)(struct pk_target *t, struct pk_error *err);
 
 	/*
+	 * FILE: it shows processes of the job, so it is opened when they are there: by its owner,
+	 * in phase OPEN.
+	 */
+	bool late;
+
+	/*
 	 * Write the ops that rebuild it. FILE: phase FILES, in the job's first process; a new
 	 * descriptor gets the number p->next_fd, which is free, and the engine takes it from there.
 	 */

@@ -40,6 +40,11 @@ static bool writes(uint32_t flags)
 	return (flags & O_ACCMODE) != O_RDONLY;
 }
 
+static bool is_fifo(const struct pipe_end *e)
+{
+	return e->path && *e->path;
+}
+
 /* Whether the job has the other end too. */
 static bool has_other_end(const struct pk_view *v)
 {
@@ -239,7 +244,7 @@ static int open_fifo(const struct pipe_end *e, int ends[2], struct pk_error *err
 
 static int open_ends(const struct pipe_end *e, int ends[2], struct pk_error *err)
 {
-	if (e->path[0])
+	if (is_fifo(e))
 		return open_fifo(e, ends, err);
 	/* Not to wait forever where a pipe may not become as large as it was. */
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
@@ -273,7 +278,7 @@ static bool holds_data(const struct pipe_end *e, int fd)
 {
 	int there = 0;
 
-	if (!e->path[0] || !e->data.n || ioctl(fd, FIONREAD, &there) < 0 || !there)
+	if (!is_fifo(e) || !e->data.n || ioctl(fd, FIONREAD, &there) < 0 || !there)
 		return false;
 	pk_log(PK_LOG_WARN,
 		"fifo %s is in use and holds %d bytes: they stay, and the %zu bytes that it held "
@@ -314,7 +319,7 @@ static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error 
 	end = ends[writes(e->flags)];
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", end);
 	/* Those of pipe(2) itself are told by a flag that open(2) always sets. */
-	if (!e->path[0] && !(e->flags & LARGEFILE))
+	if (!is_fifo(e) && !(e->flags & LARGEFILE))
 		fd = fcntl(end, F_DUPFD_CLOEXEC, 0);
 	else
 		fd = open(name, (int)(e->flags & (O_ACCMODE | O_NONBLOCK)) | O_CLOEXEC);

@@ -80,7 +80,8 @@ void pk_plan_try(struct pk_plan *p, enum pk_phase phase, uint32_t thread, const 
 	part->note[part->n_note++] = (struct pk_plan_note){op, s};
 }
 
-static int32_t new_id(const struct pk_plan *p, uint32_t obj)
+/* One that is not there yet will get the number it had: several processes always do. */
+static int32_t new_id(const struct pk_plan *p, uint32_t obj, int32_t had)
 {
 	/* Made in the order of the records. */
 	size_t lo = 0, hi = p->target->n_new_id;
@@ -95,17 +96,17 @@ static int32_t new_id(const struct pk_plan *p, uint32_t obj)
 	}
 	return lo < p->target->n_new_id && p->target->new_id[lo].obj == obj
 		       ? p->target->new_id[lo].id
-		       : 0;
+		       : had;
 }
 
 int32_t pk_plan_pid(const struct pk_plan *p, const struct pk_obj *task)
 {
-	return new_id(p, task->id);
+	return new_id(p, task->id, ((const struct pk_task *)task->data)->pid);
 }
 
 int32_t pk_plan_tid(const struct pk_plan *p, const struct pk_obj *thread)
 {
-	return new_id(p, thread->id);
+	return new_id(p, thread->id, ((const struct pk_thread *)thread->data)->tid);
 }
 
 void pk_plan_sink(struct pk_plan *p, const struct pk_sink *s)

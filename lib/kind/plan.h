@@ -21,6 +21,8 @@ struct pk_target;
  *	(the other processes are forked here)
  *	PROTECT	 final protection, advice, locks of mappings
  *	MM	 bounds, program file
+ *	OPEN	 open files that show processes are made, each by one process that has it
+ *	FETCH	 the others that have them get them from there
  *	PLACE	 descriptors get their numbers
  *	TASK	 attributes of the process
  *	THREAD	 attributes of each thread, on that thread
@@ -32,6 +34,8 @@ enum pk_phase {
 	PK_PH_FILES,
 	PK_PH_PROTECT,
 	PK_PH_MM,
+	PK_PH_OPEN,
+	PK_PH_FETCH,
 	PK_PH_PLACE,
 	PK_PH_TASK,
 	PK_PH_THREAD,
@@ -87,6 +91,7 @@ struct pk_plan {
 	struct pk_replace *replace;
 	size_t n_replace;
 	uint64_t scratch, scratch_end; /* free addresses for objects that are mapped in passing */
+	enum pk_phase open;            /* FILES or OPEN: in which plan() of a file opens it */
 	uint32_t next_fd;              /* the number that the next open returns */
 	bool failed;                   /* out of memory */
 };

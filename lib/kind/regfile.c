@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <time.h>
 
 #include "base/cleanup.h"
@@ -18,8 +17,6 @@
 #include "base/log.h"
 #include "kind/fileid.h"
 #include "kind/ghost.h"
-
-#define PROC_MAGIC 0x9fa0
 
 struct regfile {
 	struct pk_fileid id;
@@ -39,27 +36,12 @@ static bool writable(const struct regfile *f)
 	return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
-static int refuse(const struct pk_view *v, struct pk_error *err)
-{
-	const struct pk_file_view *f = v->file;
-	struct statfs fs;
-
-	if (!f->deleted && statfs(f->link, &fs) == 0 && fs.f_type == PROC_MAGIC) {
-		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: file of /proc", f->fd, f->link);
-		pk_why(err, "what it shows belongs to this run of this kernel");
-		return pk_try(err, "dump again when the program has closed it");
-	}
-	return 0;
-}
-
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	const struct pk_file_view *fv = v->file;
 	struct regfile *f = obj;
-	int r = refuse(v, err);
+	int r;
 
-	if (r < 0)
-		return r;
 	f->flags = fv->info.flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 	f->pos = fv->info.pos;
 	r = pk_fileid_set(&f->id, v->src, fv->link, &fv->st, err);

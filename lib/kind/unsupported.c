@@ -15,8 +15,6 @@ const struct pk_refusal pk_refusals[] = {
 		"switch io_uring off in the program or its library (UV_USE_IO_URING=0 for Node)"},
 	{"anon_inode:inotify", "inotify instance", "dump when the program has closed it"},
 	{"anon_inode:[fanotify]", "fanotify group", "run the program without it"},
-	{"anon_inode:[pidfd]", "pidfd", "dump when the program has closed it"},
-	{"pidfd:", "pidfd", "dump when the program has closed it"},
 	{"anon_inode:[perf_event]", "performance counter", "run the program without perf"},
 	{"anon_inode:bpf", "BPF object", "run the program without it"},
 	{"anon_inode:[userfaultfd]", "userfaultfd", "run the program without it"},

@@ -120,20 +120,34 @@ static int overridden(const struct pk_restore *r, const struct pk_obj *file)
 							: -1;
 }
 
-static int make_file(struct pk_proc *proc, const struct pk_obj *file, struct pk_error *err)
+/* From 0, where it appears, to where it waits. */
+static void stage(struct pk_proc *proc, enum pk_phase phase, uint64_t at)
+{
+	call(proc, phase, SYS_dup3, 0, at, O_CLOEXEC, (int64_t)at);
+	call(proc, phase, SYS_close, 0, 0, 0, 0);
+}
+
+static int make_file(
+	struct pk_proc *proc, enum pk_phase phase, const struct pk_obj *file, struct pk_error *err)
 {
 	const struct pk_kind *k = pk_kind_of(file->type);
 	int given = overridden(proc->r, file);
-	uint64_t at = (uint64_t)pk_target_staged(&proc->r->target, file->id);
 	int e = 0;
 
+	proc->plan.open = phase;
 	if (given < 0)
 		e = k->plan(&proc->plan, file, err);
 	else
-		call(proc, PK_PH_FILES, SYS_dup, (uint64_t)given, 0, 0, 0);
-	call(proc, PK_PH_FILES, SYS_dup3, 0, at, O_CLOEXEC, (int64_t)at);
-	call(proc, PK_PH_FILES, SYS_close, 0, 0, 0, 0);
+		call(proc, phase, SYS_dup, (uint64_t)given, 0, 0, 0);
+	stage(proc, phase, (uint64_t)pk_target_staged(&proc->r->target, file->id));
 	return e;
+}
+
+static const struct pk_kind *file_kind(const struct pk_obj *o)
+{
+	const struct pk_kind *k = pk_kind_of(o->type);
+
+	return k && k->level == PK_LV_FILE && k->plan ? k : NULL;
 }
 
 static int make_files(struct pk_proc *proc, struct pk_error *err)
@@ -143,10 +157,53 @@ static int make_files(struct pk_proc *proc, struct pk_error *err)
 
 	proc->plan.next_fd = 0;
 	while (e == 0 && (o = pk_model_next(&proc->r->image.model, o, NULL, PK_ANY_OWNER))) {
-		const struct pk_kind *k = pk_kind_of(o->type);
+		const struct pk_kind *k = file_kind(o);
 
-		if (k && k->level == PK_LV_FILE && k->plan)
-			e = make_file(proc, o, err);
+		if (k && !k->late)
+			e = make_file(proc, PK_PH_FILES, o, err);
+	}
+	return e;
+}
+
+static bool has_file(const struct pk_fds *t, uint32_t file)
+{
+	const struct pk_fd *fd = t ? t->fd.p : NULL;
+
+	for (size_t i = 0; t && i < t->fd.n; i++)
+		if (fd[i].file == file)
+			return true;
+	return false;
+}
+
+/* Take it from its owner, where it waits under the same number as it will here. */
+static void fetch(struct pk_proc *proc, const struct pk_obj *file, const struct pk_obj *owner)
+{
+	uint64_t at = (uint64_t)pk_target_staged(&proc->r->target, file->id);
+
+	call(proc, PK_PH_FETCH, SYS_pidfd_open, (uint64_t)pk_plan_pid(&proc->plan, owner), 0, 0, 0);
+	stage(proc, PK_PH_FETCH, at);
+	call(proc, PK_PH_FETCH, SYS_pidfd_getfd, at, at, 0, 0);
+	stage(proc, PK_PH_FETCH, at);
+}
+
+static int make_late_files(struct pk_proc *proc, struct pk_error *err)
+{
+	const struct pk_model *m = &proc->r->image.model;
+	const struct pk_obj *fds = pk_model_next(m, NULL, &pk_fds_type, proc->obj->id), *o = NULL;
+	int e = 0;
+
+	proc->plan.next_fd = 0;
+	while (e == 0 && (o = pk_model_next(m, o, NULL, PK_ANY_OWNER))) {
+		const struct pk_kind *k = file_kind(o);
+		const struct pk_obj *owner;
+
+		if (!k || !k->late)
+			continue;
+		owner = pk_model_find(m, o->owner, &pk_task_type);
+		if (owner == proc->obj)
+			e = make_file(proc, PK_PH_OPEN, o, err);
+		else if (owner && has_file(fds ? fds->data : NULL, o->id))
+			fetch(proc, o, owner);
 	}
 	return e;
 }
@@ -302,6 +359,8 @@ int pk_plan_all(struct pk_proc *proc, struct pk_error *err)
 		plan_map_attributes(proc);
 	if (e == 0 && !proc->parent)
 		e = make_files(proc, err);
+	if (e == 0 && own_table)
+		e = make_late_files(proc, err);
 	if (e == 0 && own_table)
 		e = place_fds(proc, err);
 	if (e == 0)

@@ -66,19 +66,22 @@ Test(kind_plan, new_numbers)
 {
 	struct pk_new_id id[] = {{2, 100}, {3, 101}, {7, 1}, {UINT32_MAX, 55}};
 	struct pk_target t = {.new_id = id, .n_new_id = sizeof(id) / sizeof(*id)};
+	struct pk_task had = {.pid = 42};
+	struct pk_thread th = {.tid = 43};
 	struct pk_plan p = {.target = &t};
 
 	for (size_t i = 0; i < t.n_new_id; i++) {
-		const struct pk_obj o = {.id = id[i].obj};
+		const struct pk_obj o = {.id = id[i].obj, .data = &th};
+		const struct pk_obj to = {.id = id[i].obj, .data = &had};
 
-		cr_expect_eq(pk_plan_pid(&p, &o), id[i].id);
+		cr_expect_eq(pk_plan_pid(&p, &to), id[i].id);
 		cr_expect_eq(pk_plan_tid(&p, &o), id[i].id);
 	}
-	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 1}), 0);
-	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 5}), 0);
-	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 8}), 0);
+	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 1, .data = &had}), 42);
+	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 5, .data = &had}), 42);
+	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 8, .data = &had}), 42);
 	t.n_new_id = 0;
-	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 2}), 0);
+	cr_expect_eq(pk_plan_pid(&p, &(struct pk_obj){.id = 2, .data = &had}), 42);
 }
 
 Test(kind_plan, sinks)

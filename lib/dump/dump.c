@@ -342,6 +342,7 @@ static void release(struct pk_dump *d)
 	pk_tree_free(d);
 	pk_model_free(&d->model);
 	free(d->known.v);
+	free(d->searched.v);
 	for (size_t i = 0; i < PK_SHARED; i++)
 		free(d->shared[i].v);
 }

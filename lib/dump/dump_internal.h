@@ -33,6 +33,16 @@ struct pk_sorted {
 };
 enum { PK_SHARED = 4 }; /* descriptors, cwd, memory, signal actions */
 
+/* What was found in code that many processes map. */
+struct pk_searched {
+	struct pk_searched_one {
+		uint64_t ino, offset, len;
+		uint32_t dev_major, dev_minor;
+		struct pk_gadgets found;
+	} * v;
+	size_t n;
+};
+
 struct pk_dump {
 	const struct pckpt_dump_options *o;
 	struct pckpt_dump_result *ret;
@@ -44,6 +54,7 @@ struct pk_dump {
 	struct pk_model model;
 	struct pk_contents contents;
 	struct pk_known known;
+	struct pk_searched searched;
 	struct pk_sorted shared[PK_SHARED];
 	struct pk_open_fds open;
 	struct pk_host *host;

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "dump/dump_internal.h"
 #include "ptrace/mem.h"
@@ -16,21 +17,45 @@
 #define SEARCH_MAX   (8u << 20) /* bytes of one mapping that are searched */
 #define STACK_MARGIN 65536u     /* that much of the stack below its pointer is left alone */
 
-static void search(struct pk_proc *proc, const struct pk_map *m, uint8_t *buf)
+static bool same_code(const struct pk_searched_one *one, const struct pk_map *m)
 {
-	struct pk_foothold *f = &proc->foothold;
-	size_t n = m->end - m->start < SEARCH_MAX ? m->end - m->start : SEARCH_MAX;
-	struct pk_gadgets g;
+	return one->ino == m->ino && one->dev_major == m->dev_major &&
+	       one->dev_minor == m->dev_minor && one->offset == m->offset &&
+	       one->len == m->end - m->start;
+}
 
+/* A library is searched once, however many processes have it; the vDSO is the same in all. */
+static struct pk_gadgets search(struct pk_proc *proc, const struct pk_map *m, uint8_t *buf)
+{
+	struct pk_searched *all = &proc->d->searched;
+	size_t n = m->end - m->start < SEARCH_MAX ? m->end - m->start : SEARCH_MAX;
+	struct pk_gadgets g = {-1, -1, -1};
+	void *v;
+
+	for (size_t i = 0; i < all->n; i++)
+		if (same_code(&all->v[i], m))
+			return all->v[i].found;
 	if (pk_mem_read(proc->src.pid, m->start, buf, n, NULL) < 0)
-		return;
+		return g;
 	pk_gadgets_find(buf, n, &g);
-	if (!f->syscall && g.syscall >= 0)
-		f->syscall = m->start + (uint64_t)g.syscall;
-	if (!f->syscall_ret && g.syscall_ret >= 0)
-		f->syscall_ret = m->start + (uint64_t)g.syscall_ret;
-	if (!f->sigreturn && g.sigreturn >= 0)
-		f->sigreturn = m->start + (uint64_t)g.sigreturn;
+	v = m->ino || !strcmp(m->path, "[vdso]") ? pk_array_more(all->v, all->n, sizeof(*all->v))
+						 : NULL;
+	if (!v)
+		return g;
+	all->v = v;
+	all->v[all->n++] = (struct pk_searched_one){
+		m->ino, m->offset, m->end - m->start, m->dev_major, m->dev_minor, g};
+	return g;
+}
+
+static void use(struct pk_foothold *f, const struct pk_map *m, const struct pk_gadgets *g)
+{
+	if (!f->syscall && g->syscall >= 0)
+		f->syscall = m->start + (uint64_t)g->syscall;
+	if (!f->syscall_ret && g->syscall_ret >= 0)
+		f->syscall_ret = m->start + (uint64_t)g->syscall_ret;
+	if (!f->sigreturn && g->sigreturn >= 0)
+		f->sigreturn = m->start + (uint64_t)g->sigreturn;
 }
 
 void pk_foothold_find(struct pk_proc *proc)
@@ -44,11 +69,14 @@ void pk_foothold_find(struct pk_proc *proc)
 	/* From the top: the vDSO first, which always has a system call, then libc. */
 	for (size_t i = maps.n; i-- > 0;) {
 		const struct pk_map *m = &maps.v[i];
+		struct pk_gadgets g;
 
 		if (f->syscall && f->syscall_ret && f->sigreturn)
 			break;
-		if (m->prot & PROT_EXEC && strcmp(m->path, "[vsyscall]") != 0)
-			search(proc, m, buf);
+		if (!(m->prot & PROT_EXEC) || !strcmp(m->path, "[vsyscall]"))
+			continue;
+		g = search(proc, m, buf);
+		use(f, m, &g);
 	}
 	pk_maps_free(&maps);
 }

@@ -95,6 +95,36 @@ foreach(name alloc vdso avx512 amx static-musl openmp exceptions fortran go pyth
   pk_program_tests(${name})
 endforeach()
 
+# Trees of processes: trees/*, scripts that bring what they need.
+pk_need(TREES_MAKE make make)
+pk_need(TREES_PARALLEL parallel parallel)
+pk_need(TREES_SQLITE sqlite3 sqlite3)
+set(trees_dir ${programs_dir}/trees)
+# pk_tree(name sequence script [argument...]): the sequence is one of tools/moments.
+function(pk_tree name sequence script)
+  configure_file(${programs_source}/trees/${script} ${trees_dir}/${script} COPYONLY)
+  string(JOIN " " command ${trees_dir}/${script} ${ARGN})
+  foreach(who user root)
+    add_test(NAME tree.${name}.${who}
+      COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tools/moments --as ${who} --pckpt $<TARGET_FILE:pckpt>
+              --sequence ${sequence} ${command})
+    set_tests_properties(tree.${name}.${who} PROPERTIES
+      LABELS "trees" TIMEOUT 3600 SKIP_RETURN_CODE 77)
+  endforeach()
+endfunction()
+
+pk_tree(pipeline both pipeline.sh)
+pk_tree(make files make.sh)
+pk_tree(workers-fork both workers.py fork)
+pk_tree(workers-spawn files workers.py spawn)
+pk_tree(subprocesses both subprocesses.py)
+pk_tree(xargs files xargs.sh)
+pk_tree(parallel files parallel.sh)
+pk_tree(sqlite files sqlite.sh)
+pk_tree(fortran files fortran.sh)
+pk_tree(git files git.sh)
+pk_tree(compile files compile.sh)
+
 # Programs whose mappings and descriptors stay the same while they run, long enough for three dumps.
 foreach(who user root)
   add_test(NAME kill.dump.${who}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -172,6 +173,24 @@ int pk_remove_dir(int dirfd, const char *name, int depth)
 		return -1;
 	}
 	return unlinkat(dirfd, name, AT_REMOVEDIR);
+}
+
+char *pk_other_name(const char *path, uint64_t dev, uint64_t ino)
+{
+	const char *base = strrchr(path, '/');
+	PK_FREE char *dir = base ? strndup(path, (size_t)(base - path) + 1) : NULL;
+	int fd = dir ? pk_open_dir(AT_FDCWD, dir) : -1;
+	PK_CLOSEDIR DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+	struct stat st;
+
+	if (fd >= 0 && !d)
+		close(fd);
+	while (d && (e = readdir(d)))
+		if (e->d_ino == ino && fstatat(fd, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+			st.st_ino == ino && st.st_dev == dev)
+			return pk_asprintf("%s%s", dir, e->d_name);
+	return NULL;
 }
 
 char *pk_asprintf(const char *fmt, ...)

@@ -31,6 +31,12 @@ int pk_fsync(int fd);
 int pk_open_dir(int dirfd, const char *name);
 
 /*
+ * A file that was linked to another name in the same directory before its first name, `path`, was
+ * removed (sem_open(3) does that). The other name, allocated; NULL if there is none.
+ */
+char *pk_other_name(const char *path, uint64_t dev, uint64_t ino);
+
+/*
  * Open a regular file for reading. Anything else under that name fails with EISDIR or EINVAL, and
  * at once: a FIFO is not waited for.
  */

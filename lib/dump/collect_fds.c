@@ -26,6 +26,20 @@ static void cut_deleted(struct pk_file_view *f)
 		f->link[n - k] = '\0';
 }
 
+/* The name that is gone may not have been the only one. */
+static void rename_linked(struct pk_file_view *f)
+{
+	char *other = NULL;
+
+	if (f->link[0] == '/' && S_ISREG(f->st.st_mode) && f->st.st_nlink > 0 &&
+		access(f->link, F_OK) < 0)
+		other = pk_other_name(f->link, f->st.st_dev, f->st.st_ino);
+	if (!other)
+		return;
+	free(f->link);
+	f->link = other;
+}
+
 static int look_at(struct pk_source *s, uint32_t fd, struct pk_open_fd *o, struct pk_error *err)
 {
 	struct pk_file_view *f = &o->view;
@@ -44,6 +58,7 @@ static int look_at(struct pk_source *s, uint32_t fd, struct pk_open_fd *o, struc
 	if (!f->info_text)
 		return pk_fail_errno(err, "pid %d fd %u", s->pid, fd);
 	cut_deleted(f);
+	rename_linked(f);
 	return pk_fdinfo_parse(f->info_text, n, &f->info, err);
 }
 

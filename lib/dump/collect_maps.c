@@ -98,20 +98,32 @@ static int save_private(
 		err);
 }
 
+/* What has no inode is the vDSO: one for each place that it has in some process. */
+static uint64_t number_of(const struct pk_proc *proc, const struct pk_map *m)
+{
+	const struct pk_maps *maps = &proc->src.maps;
+
+	for (size_t i = 0; !m->ino && i < maps->n; i++)
+		if (!strcmp(maps->v[i].path, "[vdso]"))
+			return maps->v[i].start;
+	return m->ino;
+}
+
 /* The record of what the mapping shows; one for each object, however often it is mapped. */
 static int find_backing(struct pk_proc *proc, const struct pk_kind *k, struct pk_view *v,
 	struct pk_vma *vma, struct pk_error *err)
 {
 	uint64_t dev = makedev(v->map->dev_major, v->map->dev_minor);
+	uint64_t number = number_of(proc, v->map);
 	int r;
 
-	vma->backing = pk_source_known(&proc->src, dev, v->map->ino, k->type);
+	vma->backing = pk_source_known(&proc->src, dev, number, k->type);
 	if (vma->backing)
 		return 0;
 	r = pk_collect_object(k, v, &proc->d->model, &vma->backing, err);
 	if (r < 0 || !vma->backing)
 		return r;
-	return pk_source_know(&proc->src, dev, v->map->ino, k->type, vma->backing, err);
+	return pk_source_know(&proc->src, dev, number, k->type, vma->backing, err);
 }
 
 static int collect_map(

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -102,6 +103,23 @@ static int look_again(struct pk_proc *proc, struct pk_error *err)
 	return pk_maps_read(proc->src.procfd, true, &proc->src.maps, err);
 }
 
+/* Shared mappings show the name by which the file was opened; it may have another by now. */
+static void rename_linked(struct pk_maps *maps)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		struct pk_map *m = &maps->v[i];
+		char *other = NULL;
+
+		if (m->deleted && m->shared && m->path[0] == '/' && m->ino)
+			other = pk_other_name(m->path, makedev(m->dev_major, m->dev_minor), m->ino);
+		if (!other)
+			continue;
+		free(m->path);
+		m->path = other;
+		m->deleted = false;
+	}
+}
+
 /* Read /proc again now that nothing changes any more. */
 static int look(struct pk_proc *proc, struct pk_error *err)
 {
@@ -130,14 +148,25 @@ static int look(struct pk_proc *proc, struct pk_error *err)
 	r = pk_foothold_settle(proc, err);
 	if (r == 0)
 		r = pk_foothold_clean(proc, &found, err);
-	return r == 0 && found ? look_again(proc, err) : r;
+	if (r == 0 && found)
+		r = look_again(proc, err);
+	if (r == 0)
+		rename_linked(&s->maps);
+	return r;
 }
 
-static int collect_process(struct pk_proc *proc, struct pk_error *err)
+/* In all processes before any is collected: what they share may be asked about in each. */
+static int open_areas(struct pk_dump *d, struct pk_error *err)
 {
-	int r = pk_remote_open(&proc->remote, proc->freeze.v[0], 0, SCRIPT_ROOM, err);
+	int r = 0;
 
-	return r < 0 ? r : pk_collect(proc, err);
+	for (size_t i = 0; i < d->n_procs && r == 0; i++) {
+		struct pk_proc *proc = d->proc[i];
+
+		if (!proc->zombie)
+			r = pk_remote_open(&proc->remote, proc->freeze.v[0], 0, SCRIPT_ROOM, err);
+	}
+	return r;
 }
 
 static int close_areas(struct pk_dump *d, struct pk_error *err)
@@ -166,10 +195,12 @@ static int collect(struct pk_dump *d, struct pk_error *err)
 		pk_find_forked(d->proc[i]);
 	if (r == 0)
 		r = pk_collect_host(d, err);
+	if (r == 0)
+		r = open_areas(d, err);
 	for (size_t i = 0; i < d->n_procs && r == 0; i++) {
 		struct pk_proc *proc = d->proc[i];
 
-		r = proc->zombie ? pk_collect_zombie(proc, err) : collect_process(proc, err);
+		r = proc->zombie ? pk_collect_zombie(proc, err) : pk_collect(proc, err);
 		d->ret->threads += (unsigned)proc->freeze.n;
 	}
 	if (r == 0)

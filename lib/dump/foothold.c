@@ -99,6 +99,16 @@ static bool never_used(const struct pk_foothold *f, const uint8_t bytes[PK_FRAME
 	return true;
 }
 
+static bool still_sigreturn(struct pk_proc *proc)
+{
+	uint8_t now[16];
+	struct pk_gadgets g = {.sigreturn = -1};
+
+	if (pk_mem_read(proc->src.pid, proc->foothold.sigreturn, now, sizeof(now), NULL) == 0)
+		pk_gadgets_find(now, sizeof(now), &g);
+	return g.sigreturn == 0;
+}
+
 /*
  * The lower end of the main stack is mapped early and used late, if ever: while it is all zeros, no
  * frame has been there, and what is written there disturbs nothing.
@@ -147,10 +157,23 @@ int pk_foothold_clean(struct pk_proc *proc, bool *ret_found, struct pk_error *er
 	return r;
 }
 
+static bool settled(struct pk_proc *proc)
+{
+	const struct pk_foothold *f = &proc->foothold;
+
+	return still_there(proc, f->syscall, PK_SYSCALL_INSN, PK_SYSCALL_INSN_LEN) &&
+	       (!f->sigreturn || still_sigreturn(proc));
+}
+
 int pk_foothold_settle(struct pk_proc *proc, struct pk_error *err)
 {
 	struct pk_foothold *f = &proc->foothold;
 
+	/* It may have run execve(2) since, or have been too young to have anything. */
+	if (!settled(proc)) {
+		*f = (struct pk_foothold){0};
+		pk_foothold_find(proc);
+	}
 	if (!still_there(proc, f->syscall, PK_SYSCALL_INSN, PK_SYSCALL_INSN_LEN)) {
 		pk_fail(err, PK_E_TEMPFAIL, "pid %d: no system call instruction found in it",
 			proc->src.pid);

@@ -66,7 +66,8 @@ static int check_state(struct pk_proc *proc, struct pk_error *err)
 	if (proc->src.stat.flags & PF_KTHREAD)
 		return fail(proc, PK_E_UNSUPPORTED, "it is a thread of the kernel",
 			"name a program", err);
-	if (s->tracer) {
+	/* Ourselves: the child of one that was attached already. */
+	if (s->tracer && s->tracer != (pid_t)syscall(SYS_gettid)) {
 		snprintf(why, sizeof(why), "pid %d traces it (a debugger, strace, or another dump)",
 			s->tracer);
 		return fail(proc, PK_E_NOPERM, why, "end that one first", err);
@@ -102,15 +103,18 @@ static bool made_by_restore(struct pk_proc *proc)
 	return false;
 }
 
-static bool same_ns(int procfd, const char *name)
+/* The first process is compared with us, the others with the first. */
+static bool same_ns(const struct pk_proc *proc, const char *name)
 {
-	char ours[32], theirs[32];
+	int first = proc->parent ? proc->d->proc[0]->src.procfd : AT_FDCWD;
+	char self[32], theirs[32];
 	struct stat a, b;
 
-	snprintf(ours, sizeof(ours), "/proc/self/ns/%s", name);
+	snprintf(self, sizeof(self), "/proc/self/ns/%s", name);
 	snprintf(theirs, sizeof(theirs), "ns/%s", name);
 	/* A kernel without this sort of namespace has neither file. */
-	if (stat(ours, &a) < 0 || fstatat(procfd, theirs, &b, 0) < 0)
+	if (fstatat(first, proc->parent ? theirs : self, &a, 0) < 0 ||
+		fstatat(proc->src.procfd, theirs, &b, 0) < 0)
 		return errno == ENOENT;
 	return a.st_ino == b.st_ino;
 }
@@ -123,7 +127,8 @@ static int check_namespaces(struct pk_proc *proc, struct pk_error *err)
 	char why[128];
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		if (same_ns(proc->src.procfd, names[i]) || (i >= ALWAYS && made_by_restore(proc)))
+		if (same_ns(proc, names[i]) ||
+			(i >= ALWAYS && !proc->parent && made_by_restore(proc)))
 			continue;
 		snprintf(
 			why, sizeof(why), "it is in another %s namespace (a container?)", names[i]);

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,9 +62,26 @@ static bool has_other_end(const struct pk_view *v)
 	return false;
 }
 
+/* Whether nobody at all has the other end any more: then there is nothing outside. */
+static bool is_closed(const struct pk_view *v)
+{
+	struct pk_error err;
+	PK_CLOSE int fd = pk_source_getfd(v->src, v->file->fd, &err);
+	struct pollfd p = {.fd = fd};
+
+	return fd >= 0 && poll(&p, 1, 0) == 1 &&
+	       p.revents & (writes(v->file->info.flags) ? POLLERR : POLLHUP);
+}
+
+/*
+ * A standard stream of the first process is the restorer's also when it has been closed; a closed
+ * pipe between others stays one.
+ */
 static bool match(const struct pk_view *v)
 {
-	return S_ISFIFO(v->file->st.st_mode) && (v->file->std < 0 || has_other_end(v));
+	if (!S_ISFIFO(v->file->st.st_mode))
+		return false;
+	return v->file->std < 0 || has_other_end(v) || (v->src != v->src->first && is_closed(v));
 }
 
 /* A description for reading whichever end it is: the link opens the pipe anew. */
@@ -198,7 +216,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 		return r;
 	e->pipe = pk_source_known(v->src, st->st_dev, st->st_ino, &type);
 	e->flags = v->file->info.flags & ~(uint32_t)O_CLOEXEC;
-	e->outside = !has_other_end(v);
+	e->outside = !has_other_end(v) && !is_closed(v);
 	if (e->outside && say_outside(v, e, err) < 0)
 		return -err->class;
 	if (!e->pipe) {
@@ -211,7 +229,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	if (fd < 0)
 		fd = borrow(v);
 	/* It has no reader here, and what is in it is for one outside. */
-	if (fd < 0 && e->outside)
+	if (fd < 0 && !has_other_end(v))
 		return 0;
 	size = fd < 0 ? -1 : fcntl(fd, F_GETPIPE_SZ);
 	if (size < 0)

@@ -49,7 +49,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 		return r;
 	if (pk_ghost_needed(v->src, fv->link, fv->deleted, &fv->st)) {
 		f->id.ghost = pk_ghost_of_fd(v->src, fv->fd, &fv->st, fv->link, err);
-		f->flags &= ~(uint32_t)__O_TMPFILE;
+		/* It will be opened by a link in /proc. */
+		f->flags &= ~(uint32_t)(__O_TMPFILE | O_NOFOLLOW);
 		return f->id.ghost ? 0 : -PK_E_ERROR;
 	}
 	if (pk_path_is(fv->link, &fv->st))

@@ -85,6 +85,14 @@ def kill_all(but=None):
             kill(pid)
 
 
+def kill_tree(process):
+    """Ends a program with all that descends from it, or a `pckpt restore`."""
+    for pid in [process.pid, *descendants_of(process.pid)]:
+        kill(pid)
+    process.wait()
+    kill_all()
+
+
 def expect_nothing_left(but=None):
     """pckpt must have no process left; its helpers get a moment to go."""
     wait_until(lambda: not other_children(but),

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "kind/fileid.h"
 #include "kind/ghost.h"
+#include "kind/refusal.h"
 
 struct regfile {
 	struct pk_fileid id;
@@ -28,7 +29,7 @@ static bool match(const struct pk_view *v)
 {
 	return S_ISREG(v->file->st.st_mode) && v->file->link[0] == '/' &&
 	       strncmp(v->file->link, "/memfd:", 7) != 0 &&
-	       strcmp(v->file->link, "/secretmem") != 0;
+	       strcmp(v->file->link, "/secretmem") != 0 && !pk_is_mqueue(v);
 }
 
 static bool writable(const struct regfile *f)

@@ -767,6 +767,9 @@ int pk_sock_set_options(struct pk_sock_bench *b, struct pk_sock_item *i)
 			o->level == SOL_SOCKET && (o->name == SO_RCVBUF || o->name == SO_SNDBUF);
 		struct value want = {0}, now;
 
+		/* A connection is of one version of IP, and no socket with a port can change it. */
+		if (o->level == IPPROTO_IPV6 && o->name == IPV6_V6ONLY)
+			continue;
 		if (!concerns(o, s) || (size && !opt))
 			continue;
 		get_option(fresh, o, &want);

@@ -14,7 +14,7 @@
 #define MQUEUE_MAGIC 0x19800202
 
 const struct pk_refusal pk_refusals[] = {
-	{"socket:", "socket", "dump when the program has closed the connection"},
+	{"socket:", "socket, on a kernel before 5.6", "use a node with a newer kernel"},
 	{"anon_inode:[io_uring]", "io_uring instance",
 		"switch io_uring off in the program or its library (UV_USE_IO_URING=0 for Node)"},
 	{"anon_inode:inotify", "inotify instance", "dump when the program has closed it"},

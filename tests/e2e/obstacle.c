@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "victim.h"
@@ -48,6 +49,38 @@ static void strange_fd(void)
 		fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	if (fd < 0)
 		victim_skip("neither io_uring nor userfaultfd");
+	victim_ready();
+	must(fcntl(fd, F_GETFD));
+}
+
+/* A socket whose other end is held by one that has left the job. */
+static void outside(void)
+{
+	int pair[2];
+	char c;
+	pid_t pid;
+
+	must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+	pid = must(fork());
+	if (pid == 0) {
+		if (must(fork()) == 0) {
+			close(pair[0]);
+			(void)!read(pair[1], &c, 1);
+		}
+		_exit(0);
+	}
+	must(waitpid(pid, NULL, 0));
+	must(close(pair[1]));
+	victim_ready();
+	expect(EAGAIN, errno_of(recv(pair[0], &c, 1, MSG_DONTWAIT)), "the connection");
+}
+
+static void packet(void)
+{
+	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);
+
+	if (fd < 0)
+		victim_skip("packet sockets are not allowed");
 	victim_ready();
 	must(fcntl(fd, F_GETFD));
 }
@@ -189,6 +222,8 @@ static const struct {
 	{"fd", strange_fd},
 	{"unheard_of", unheard_of},
 	{"secret", secret},
+	{"outside", outside},
+	{"packet", packet},
 	{"leased", leased_file},
 	{"child", child},
 	{"zombie", zombie},

@@ -128,6 +128,23 @@ refuses() {
 	[[ $stderr != *"pid $JOB"* ]]
 }
 
+@test "--strict: a connection that leads outside of the job" {
+	obstacle outside
+	pckpt dump --strict -o "$S" "$JOB"
+	refused 69 "pid $JOB: fd [0-9]+: the other end of this socket is outside the job" \
+		"--strict allows no loss" "without --strict" || return 1
+	no_store || return 1
+	pckpt dump -n "$JOB"
+	expect 0 "other end of this socket is outside"
+	finish
+}
+
+@test "a packet socket" {
+	as_root || skip "only root may have one"
+	obstacle packet
+	refuses 69 "fd [0-9]+: packet socket" "cannot rebuild it" "end the capture"
+}
+
 @test "secret memory" {
 	obstacle secret
 	refuses 69 "mapping .*: secret memory"

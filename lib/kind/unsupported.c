@@ -17,7 +17,6 @@ const struct pk_refusal pk_refusals[] = {
 	{"socket:", "socket, on a kernel before 5.6", "use a node with a newer kernel"},
 	{"anon_inode:[io_uring]", "io_uring instance",
 		"switch io_uring off in the program or its library (UV_USE_IO_URING=0 for Node)"},
-	{"anon_inode:inotify", "inotify instance", "dump when the program has closed it"},
 	{"anon_inode:[fanotify]", "fanotify group", "run the program without it"},
 	{"anon_inode:[perf_event]", "performance counter", "run the program without perf"},
 	{"anon_inode:bpf", "BPF object", "run the program without it"},

@@ -20,6 +20,9 @@
 #include "base/fs.h"
 #include "dump/dump_internal.h"
 
+/* For threads that do not stop: in vfork(2), in a dead file system, or for want of a CPU. */
+#define STOP_LIMIT (15 * PK_NSEC)
+
 int pk_open_proc(pid_t pid, struct pk_error *err)
 {
 	char path[32];
@@ -338,7 +341,7 @@ static int settle(struct pk_dump *d, struct pk_error *err)
 int pk_tree_freeze(struct pk_dump *d, struct pk_error *err)
 {
 	struct pk_deadline deadline = d->deadline;
-	int64_t limit = pk_now() + 5 * PK_NSEC; /* for threads that do not stop */
+	int64_t limit = pk_now() + STOP_LIMIT;
 	int r;
 
 	if (!d->deadline.at || limit < d->deadline.at)

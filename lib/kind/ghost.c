@@ -14,6 +14,8 @@
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/log.h"
+#include "kind/fileid.h"
 #include "kind/memfd.h"
 #include "kind/resident.h"
 
@@ -24,7 +26,12 @@ struct ghost {
 	char *path; /* what it was called */
 	uint64_t size;
 	uint32_t mode;
+	uint32_t named; /* path led to it: the new one gets that name */
+	uint32_t uid, gid;
 };
+
+/* Mapped files in directories for temporary files are carried up to this size. */
+#define TEMPORARY_MAX (64u << 20)
 
 #define G struct ghost
 static const struct pk_type type = {
@@ -36,6 +43,9 @@ static const struct pk_type type = {
 			PK_FIELD(G, 1, PK_F_STR, path, "its name when it had one"),
 			PK_FIELD(G, 2, PK_F_U64, size, "bytes"),
 			PK_FIELD(G, 3, PK_F_U32, mode, "permission bits"),
+			PK_FIELD(G, 4, PK_F_U32, named, "1: it has the name still"),
+			PK_FIELD(G, 5, PK_F_U32, uid, "owner, if named"),
+			PK_FIELD(G, 6, PK_F_U32, gid, "group, if named"),
 			PK_FIELD_END,
 		},
 };
@@ -50,11 +60,45 @@ static bool nfs_leftover(const char *path)
 	       fs.f_type == NFS_MAGIC;
 }
 
+/* Whether the job has it mapped to write to it, for all to see. */
+static bool written_through(const struct pk_source *s, const struct stat *st)
+{
+	for (const struct pk_source *o = s->first; o; o = o->next)
+		for (size_t i = 0; i < o->maps.n; i++)
+			if (o->maps.v[i].shared && o->maps.v[i].vmflags & PK_VM(mw) &&
+				pk_map_is(&o->maps.v[i], st))
+				return true;
+	return false;
+}
+
+static bool under(const char *path, const char *dir)
+{
+	size_t n = dir ? strlen(dir) : 0;
+
+	return n > 1 && !strncmp(path, dir, n) && path[n] == '/';
+}
+
+/*
+ * Memory that has a name: a file of /dev/shm, or of another file system in memory, that the job
+ * writes to through a mapping; and the like in directories for temporary files. Such files go with
+ * the node or with the program that made them, and their content belongs to the moment of the dump.
+ */
+static bool temporary(const struct pk_source *s, const char *path, const struct stat *st)
+{
+	struct statfs fs;
+
+	if (!S_ISREG(st->st_mode) || !written_through(s, st) || !pk_path_is(path, st))
+		return false;
+	if (statfs(path, &fs) == 0 && fs.f_type == TMPFS_MAGIC)
+		return true;
+	return st->st_size <= TEMPORARY_MAX &&
+	       (under(path, "/tmp") || under(path, "/var/tmp") || under(path, getenv("TMPDIR")));
+}
+
 bool pk_ghost_needed(
 	const struct pk_source *s, const char *link, bool deleted, const struct stat *st)
 {
-	(void)s;
-	return deleted || st->st_nlink == 0 || nfs_leftover(link);
+	return deleted || st->st_nlink == 0 || nfs_leftover(link) || temporary(s, link, st);
 }
 
 static struct ghost *add(struct pk_source *s, uint64_t dev, uint64_t ino, const char *path,
@@ -83,6 +127,9 @@ static uint32_t of_open(
 	}
 	g->size = (uint64_t)st->st_size;
 	g->mode = st->st_mode & 07777;
+	g->named = st->st_nlink && !nfs_leftover(path) && pk_path_is(path, st);
+	g->uid = st->st_uid;
+	g->gid = st->st_gid;
 	if (pk_contents_add(s->contents,
 		    &(struct pk_content){
 			    .obj = id,
@@ -203,7 +250,7 @@ uint32_t pk_ghost_of_map(struct pk_source *s, const struct pk_map *m, struct pk_
 	struct pk_source *has_fd = s;
 	struct stat st;
 	int64_t fd;
-	int exe;
+	int named, exe;
 
 	if (id)
 		return id;
@@ -212,6 +259,11 @@ uint32_t pk_ghost_of_map(struct pk_source *s, const struct pk_map *m, struct pk_
 	fd = pk_source_find_fd(&has_fd, m, &st);
 	if (fd >= 0)
 		return pk_ghost_of_fd(has_fd, (uint32_t)fd, &st, m->path, err);
+	named = m->deleted ? -1 : open(m->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (named >= 0 && fstat(named, &st) == 0 && pk_map_is(m, &st))
+		return of_open(s, named, &st, m->path, err);
+	if (named >= 0)
+		close(named);
 	exe = openat(s->procfd, "exe", O_RDONLY | O_CLOEXEC);
 	if (exe >= 0 && fstat(exe, &st) == 0 && pk_map_is(m, &st))
 		return of_open(s, exe, &st, m->path, err);
@@ -259,9 +311,48 @@ static int make(const struct ghost *g, struct pk_error *err)
 	return pk_try(err, "make its directory writable, or set TMPDIR");
 }
 
+static void make_dirs(const char *path)
+{
+	PK_FREE char *dir = strdup(path);
+
+	for (char *c = dir ? strchr(dir + 1, '/') : NULL; c; c = strchr(c + 1, '/')) {
+		*c = '\0';
+		mkdir(dir, 0700);
+		*c = '/';
+	}
+}
+
+/*
+ * A new file takes the name: whoever else still has the old one, the job before it was dumped
+ * maybe, keeps that.
+ */
+static int make_named(const struct ghost *g, struct pk_error *err)
+{
+	PK_FREE char *name = pk_asprintf("%s.pckpt-XXXXXX", g->path);
+	PK_CLOSE int fd = -1;
+
+	make_dirs(g->path);
+	fd = name ? mkostemp(name, O_CLOEXEC) : -1;
+	if (fd >= 0 && (fchmod(fd, 0700) < 0 || ftruncate(fd, (off_t)g->size) < 0 ||
+			       rename(name, g->path) < 0)) {
+		pk_fail_errno(err, "temporary file %s", g->path);
+		unlink(name);
+		return -PK_E_ERROR;
+	}
+	if (fd < 0) {
+		pk_fail_errno(err, "temporary file %s", g->path);
+		return pk_try(err, "make its directory writable");
+	}
+	if ((g->uid != geteuid() || g->gid != getegid()) && fchown(fd, g->uid, g->gid) < 0)
+		pk_log(PK_LOG_INFO, "%s: its owner is another now", g->path);
+	return pk_steal_fd(&fd);
+}
+
 static int make_it(const void *ghost, struct pk_error *err)
 {
-	return make(ghost, err);
+	const struct ghost *g = ghost;
+
+	return g->named ? make_named(g, err) : make(g, err);
 }
 
 /* Made by the new process, in its own mount namespace: what is linked later must not cross mounts.
@@ -295,7 +386,9 @@ void pk_ghost_path(const struct pk_target *t, uint32_t obj, char *out, size_t n)
 const struct pk_kind pk_kind_ghost = {
 	.type = &type,
 	.level = PK_LV_CONTENT,
-	.summary = "unlinked files, open or mapped: content carried in the image",
+	.summary =
+		"unlinked files, open or mapped, and shared memory with a name: content carried in "
+		"the image",
 	.prepare = prepare,
 	.plan = plan,
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Carried files: content that no path leads to any more (unlinked, or a leftover that NFS removes
- * with its last user), or never did (O_TMPFILE). Made once for each inode by the kinds that meet
- * it.
+ * with its last user), or never did (O_TMPFILE); and temporary files that are memory of the job,
+ * such as those of shm_open(3). Made once for each inode by the kinds that meet it.
  */
 #ifndef PK_KIND_GHOST_H
 #define PK_KIND_GHOST_H

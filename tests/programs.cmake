@@ -99,6 +99,7 @@ endforeach()
 pk_need(TREES_MAKE make make)
 pk_need(TREES_PARALLEL parallel parallel)
 pk_need(TREES_SQLITE sqlite3 sqlite3)
+pk_need(TREES_JAVA javac openjdk-17-jdk-headless)
 set(trees_dir ${programs_dir}/trees)
 # pk_tree(name sequence script [argument...]): the sequence is one of tools/moments.
 function(pk_tree name sequence script)
@@ -123,6 +124,7 @@ pk_tree(parallel files parallel.sh)
 pk_tree(sqlite files sqlite.sh)
 pk_tree(fortran files fortran.sh)
 pk_tree(git files git.sh)
+pk_tree(jvm both jvm)
 pk_tree(compile files compile.sh)
 
 # Programs whose mappings and descriptors stay the same while they run, long enough for three dumps.

@@ -81,6 +81,7 @@ pk_program(exceptions exceptions.cpp ${programs_cxx} -std=c++17 -O2 -pthread ${p
 pk_program(fortran waves.f90 ${PROGRAMS_FORTRAN} -O2 -fopenmp ${programs_warnings})
 pk_program(go goroutines.go ${CMAKE_COMMAND} -E env CGO_ENABLED=0 GO111MODULE=off
            GOCACHE=${programs_dir}/go-cache ${PROGRAMS_GO} build)
+pk_program(forks forks.c ${c})
 pk_script(python counter.py)
 pk_script(numpy blas.py)
 pk_script(r vectors.R)
@@ -90,7 +91,7 @@ pk_script(perl words.pl)
 pk_program_tests(counter 12 0.1)
 pk_program_tests(static-glibc 30)
 pk_program_tests(threads 400)
-foreach(name alloc vdso avx512 amx static-musl openmp exceptions fortran go python numpy r
+foreach(name forks alloc vdso avx512 amx static-musl openmp exceptions fortran go python numpy r
              perl)
   pk_program_tests(${name})
 endforeach()
@@ -114,6 +115,12 @@ function(pk_tree name sequence script)
   endforeach()
 endfunction()
 
+foreach(who user root)
+  add_test(NAME tree.chain.${who}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tools/moments --as ${who} --pckpt $<TARGET_FILE:pckpt>
+            --sequence chain --moments 1 "${programs_dir}/forks 5000")
+  set_tests_properties(tree.chain.${who} PROPERTIES LABELS trees TIMEOUT 3600 SKIP_RETURN_CODE 77)
+endforeach()
 pk_tree(pipeline both pipeline.sh)
 pk_tree(make files make.sh)
 pk_tree(workers-fork both workers.py fork)

@@ -7,13 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/array.h"
 #include "base/cleanup.h"
 
-#define OPTIONS                                                                                    \
-	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |  \
-		PTRACE_O_TRACEEXEC)
+/*
+ * Children are not attached with their parent: one of vfork(2) has to run on for its parent to
+ * stop. They are found when it has.
+ */
+#define OPTIONS (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC)
 
 void pk_freeze_free(struct pk_freeze *f)
 {
@@ -98,6 +103,16 @@ static int pass(struct pk_freeze *f, pid_t pid, int procfd, struct pk_error *err
 	return found;
 }
 
+/* clone(2) makes processes, too: such a one begins with a stop, from which it is let go. */
+static void let_go(pid_t tid)
+{
+	int status;
+
+	while (waitpid(tid, &status, __WALL) < 0 && errno == EINTR)
+		;
+	ptrace(PTRACE_DETACH, tid, NULL, NULL);
+}
+
 /* A thread that the kernel attached by itself, reported by its creator. */
 static int adopt(struct pk_freeze *f, struct pk_tracee *creator, struct pk_error *err)
 {
@@ -107,6 +122,10 @@ static int adopt(struct pk_freeze *f, struct pk_tracee *creator, struct pk_error
 	creator->new_thread = 0;
 	if (pk_freeze_find(f, tid))
 		return 0;
+	if (syscall(SYS_tgkill, creator->pid, tid, 0) < 0 && errno == ESRCH) {
+		let_go(tid);
+		return 0;
+	}
 	t = add(f, creator->pid, tid, err);
 	if (!t)
 		return -PK_E_TEMPFAIL;

@@ -38,16 +38,6 @@ int pk_info_must(
 	return pk_why(err, "this kernel does not tell its %s", key);
 }
 
-int pk_refuse_async(const struct pk_view *v, struct pk_error *err)
-{
-	if (!(v->file->info.flags & O_ASYNC))
-		return 0;
-	pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: signal-driven input (O_ASYNC)", v->file->fd,
-		v->file->link);
-	pk_why(err, "this version of pckpt cannot rebuild it");
-	return pk_try(err, "have the program use poll(2) instead");
-}
-
 void pk_plan_dup(struct pk_plan *p, const struct pk_obj *o)
 {
 	pk_plan_call(p, p->open, 0,

@@ -13,9 +13,6 @@ int pk_info_must(
 /* The text after "key:", up to the next line; NULL if there is none. */
 const char *pk_info_text(const char *text, const char *key);
 
-/* O_ASYNC: who gets the signal cannot be had from outside. */
-int pk_refuse_async(const struct pk_view *v, struct pk_error *err);
-
 /* In plan: the new descriptor is a duplicate of the one given for this record. */
 void pk_plan_dup(struct pk_plan *p, const struct pk_obj *o);
 /* In plan, after the open: the flags that F_SETFL sets. */

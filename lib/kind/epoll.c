@@ -130,7 +130,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	PK_FREE char *text = strdup(v->file->info_text);
 	struct epoll *e = obj;
-	int r = pk_refuse_async(v, err);
+	int r = 0;
 
 	if (!text)
 		return pk_fail_errno(err, "fd %u", v->file->fd);

@@ -310,10 +310,7 @@ static uint32_t of_file(struct pk_view *v, struct pk_error *err)
 static int collect_file(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	struct memfd_file *f = obj;
-	int r = pk_refuse_async(v, err);
 
-	if (r < 0)
-		return r;
 	f->flags = v->file->info.flags & ~(uint32_t)O_CLOEXEC;
 	f->pos = v->file->info.pos;
 	f->memfd = of_file(v, err);

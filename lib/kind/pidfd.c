@@ -46,11 +46,11 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	const char *text = pk_info_text(v->file->info_text, "Pid");
 	struct pidfd *p = obj;
 	long pid = text ? strtol(text, NULL, 10) : 0;
-	int r = pk_refuse_async(v, err);
 
+	(void)err;
 	p->flags = v->file->info.flags;
-	if (r < 0 || pid == -1)
-		return r;
+	if (pid == -1)
+		return 0;
 	find(v->src, (pid_t)pid, p);
 	if (!p->task)
 		pk_log(PK_LOG_WARN,

@@ -208,10 +208,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	const struct stat *st = &v->file->st;
 	struct pipe_end *e = obj;
 	PK_CLOSE int fd = -1;
-	int size, r = pk_refuse_async(v, err);
+	int size, r = set_path(v, e, err);
 
-	if (r == 0)
-		r = set_path(v, e, err);
 	if (r < 0)
 		return r;
 	e->pipe = pk_source_known(v->src, st->st_dev, st->st_ino, &type);

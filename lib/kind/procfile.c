@@ -113,10 +113,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	PK_FREE char *name = NULL;
 	struct procfile *f = obj;
-	int r = pk_refuse_async(v, err);
 
-	if (r < 0)
-		return r;
 	f->flags = v->file->info.flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 	f->pos = v->file->info.pos;
 	name = ask_name(v, err);

@@ -19,10 +19,9 @@ static bool match(const struct pk_view *v)
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	struct signalfd *f = obj;
-	int r = pk_refuse_async(v, err);
 
 	f->flags = v->file->info.flags;
-	return r < 0 ? r : pk_info_must(v, "sigmask", 16, &f->mask, err);
+	return pk_info_must(v, "sigmask", 16, &f->mask, err);
 }
 
 static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)

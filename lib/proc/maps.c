@@ -262,7 +262,9 @@ static int settle(int procfd, struct pk_maps *maps, struct pk_error *err)
 {
 	int r = 0;
 
-	for (struct pk_map *m = maps->v; !r && m < maps->v + maps->n; m++) {
+	for (size_t i = 0; i < maps->n && !r; i++) {
+		struct pk_map *m = &maps->v[i];
+
 		if (strchr(m->path, '\n'))
 			r = settle_newline(procfd, m, err);
 		if (!r && m->deleted && m->path[0] == '/')

@@ -74,7 +74,6 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	struct eventfd *e = obj;
 	uint64_t semaphore;
 	int r = pk_info_must(v, "eventfd-count", 16, &e->count, err);
-
 	if (r < 0)
 		return r;
 	e->flags = v->file->info.flags;

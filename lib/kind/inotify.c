@@ -91,19 +91,25 @@ static int add(struct pk_view *v, struct inotify *n, const char *line, struct pk
 	return pk_try(err, "start the program in the directory that it watches");
 }
 
-static void count_lost(const struct pk_view *v, struct inotify *n)
+static int count_lost(const struct pk_view *v, struct inotify *n, struct pk_error *err)
 {
-	struct pk_error err;
-	PK_CLOSE int fd = pk_source_getfd(v->src, v->file->fd, &err);
+	PK_CLOSE int fd = pk_source_getfd(v->src, v->file->fd, err);
 	int bytes = 0;
 
 	if (fd < 0 || ioctl(fd, FIONREAD, &bytes) < 0 || bytes <= 0)
-		return;
+		return fd < 0 ? fd : 0;
+	if (v->src->strict) {
+		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: inotify events that are not read yet",
+			v->file->fd);
+		pk_why(err, "they cannot be saved, and --strict allows no loss");
+		return pk_try(err, "dump again when the program has read them");
+	}
 	n->lost = (uint32_t)bytes;
 	pk_log(PK_LOG_WARN,
 		"pid %d fd %u: inotify events that the program has not read yet (%d bytes) are not "
 		"in the checkpoint",
 		v->src->pid, v->file->fd, bytes);
+	return 0;
 }
 
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
@@ -123,8 +129,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 		return r;
 	if (n->watch.n)
 		qsort(n->watch.p, n->watch.n, sizeof(struct watch), by_number);
-	count_lost(v, n);
-	return 0;
+	return count_lost(v, n, err);
 }
 
 static void check(struct pk_target *t, const struct pk_obj *o)

@@ -311,7 +311,7 @@ static int collect_file(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	struct memfd_file *f = obj;
 
-	f->flags = v->file->info.flags & ~(uint32_t)O_CLOEXEC;
+	f->flags = v->file->info.flags & ~(uint32_t)(O_CLOEXEC | O_ASYNC);
 	f->pos = v->file->info.pos;
 	f->memfd = of_file(v, err);
 	return f->memfd ? 0 : -err->class;

@@ -52,6 +52,12 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	if (pid == -1)
 		return 0;
 	find(v->src, (pid_t)pid, p);
+	if (!p->task && v->src->strict) {
+		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: pidfd of process %ld outside the job",
+			v->file->fd, pid);
+		pk_why(err, "it cannot be restored, and --strict allows no loss");
+		return pk_try(err, "dump without --strict, or an ancestor of both");
+	}
 	if (!p->task)
 		pk_log(PK_LOG_WARN,
 			"pid %d fd %u: this pidfd is of process %ld, which is not in the job: "

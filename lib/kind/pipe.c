@@ -208,8 +208,9 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	const struct stat *st = &v->file->st;
 	struct pipe_end *e = obj;
 	PK_CLOSE int fd = -1;
-	int size, r = set_path(v, e, err);
+	int size, r;
 
+	r = set_path(v, e, err);
 	if (r < 0)
 		return r;
 	e->pipe = pk_source_known(v->src, st->st_dev, st->st_ino, &type);
@@ -242,9 +243,15 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 static int open_fifo(const struct pipe_end *e, int ends[2], struct pk_error *err)
 {
 	struct stat st;
+	bool there = stat(e->path, &st) == 0;
 
-	if (stat(e->path, &st) < 0 && mkfifo(e->path, e->mode & 0777) == 0)
+	if (!there && mkfifo(e->path, e->mode & 0777) == 0)
 		pk_log(PK_LOG_INFO, "fifo %s was not there, and has been made again", e->path);
+	/* Not to open what may do something by that. */
+	if (there && !S_ISFIFO(st.st_mode)) {
+		pk_fail(err, PK_E_MISSING, "fifo %s: it is something else now", e->path);
+		return pk_try(err, "put it back (mkfifo), then restore again");
+	}
 	ends[0] = open(e->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	ends[1] = ends[0] < 0 ? -1 : fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
 	if (ends[1] >= 0 && fstat(ends[0], &st) == 0 && S_ISFIFO(st.st_mode))

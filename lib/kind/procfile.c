@@ -114,7 +114,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	PK_FREE char *name = NULL;
 	struct procfile *f = obj;
 
-	f->flags = v->file->info.flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
+	f->flags =
+		v->file->info.flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC | O_ASYNC);
 	f->pos = v->file->info.pos;
 	name = ask_name(v, err);
 	return name ? take_name(v, f, name, err) : -err->class;

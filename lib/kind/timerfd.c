@@ -114,7 +114,6 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	struct timerfd *t = obj;
 	uint64_t clock, flags;
 	int r = pk_info_must(v, "clockid", 10, &clock, err);
-
 	if (r == 0)
 		r = pk_info_must(v, "settime flags", 8, &flags, err);
 	if (r < 0)

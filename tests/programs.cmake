@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # Programs: tests/programs/*, real programs of many kinds. tools/moments dumps them at random moments
-# ($PCKPT_MOMENTS of them, 3), tools/killtest kills pckpt while it dumps them ($PCKPT_INSTANTS, 20).
+# ($PCKPT_MOMENTS of them, 3), tools/killtest kills pckpt while it dumps them ($PCKPT_INSTANTS, 12).
 # They are built as their users would build them, by plain commands: the flags of the build, its
 # sanitizers above all, do not reach them.
 set(programs_source ${CMAKE_CURRENT_SOURCE_DIR}/programs)

@@ -17,7 +17,6 @@
 #include "base/log.h"
 #include "kind/fileid.h"
 #include "kind/ghost.h"
-#include "kind/refusal.h"
 
 struct regfile {
 	struct pk_fileid id;
@@ -29,7 +28,7 @@ static bool match(const struct pk_view *v)
 {
 	return S_ISREG(v->file->st.st_mode) && v->file->link[0] == '/' &&
 	       strncmp(v->file->link, "/memfd:", 7) != 0 &&
-	       strcmp(v->file->link, "/secretmem") != 0 && !pk_is_mqueue(v);
+	       strcmp(v->file->link, "/secretmem") != 0;
 }
 
 static bool writable(const struct regfile *f)

@@ -6,12 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 
 #include "kind/kind.h"
 #include "kind/refusal.h"
-
-#define MQUEUE_MAGIC 0x19800202
 
 const struct pk_refusal pk_refusals[] = {
 	{"socket:", "socket, on a kernel before 5.6", "use a node with a newer kernel"},
@@ -52,19 +49,6 @@ static const struct pk_refusal *find(const char *name)
 	return NULL;
 }
 
-bool pk_is_mqueue(const struct pk_view *v)
-{
-	const char *link = v->file ? v->file->link : "";
-	struct statfs fs;
-	char path[64];
-
-	/* Its name has one slash, whatever lies in front of it. */
-	if (link[0] != '/' || strchr(link + 1, '/') || !S_ISREG(v->file->st.st_mode))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/fd/%u", v->src->pid, v->file->fd);
-	return statfs(path, &fs) == 0 && fs.f_type == MQUEUE_MAGIC;
-}
-
 static const char *type_of(mode_t mode)
 {
 	switch (mode & S_IFMT) {
@@ -85,10 +69,9 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	const char *name = v->map ? v->map->path : v->file->link;
 	const struct pk_refusal *r = find(name);
-	const char *what = r                 ? r->what
-			   : pk_is_mqueue(v) ? "POSIX message queue"
-			   : v->map          ? "mapping of an unknown type"
-					     : type_of(v->file->st.st_mode);
+	const char *what = r        ? r->what
+			   : v->map ? "mapping of an unknown type"
+				    : type_of(v->file->st.st_mode);
 
 	(void)obj;
 	if (v->map)

@@ -144,6 +144,12 @@ static void mount_devpts(const struct pk_restore *r)
 		die(r->channel, "cannot mount a devpts for the program's terminals");
 }
 
+/* Message queues of the job's own ipc namespace, where programs look for their names. */
+static void mount_mqueue(void)
+{
+	(void)!mount("mqueue", "/dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
 static int64_t own_offset(const char *clock)
 {
 	PK_FREE char *text = pk_read_file(AT_FDCWD, "/proc/self/timens_offsets", 4096, NULL);
@@ -513,6 +519,8 @@ static _Noreturn void init(struct pk_restore *r, pid_t parent)
 		mount_proc();
 	if (ns && r->target.own_devpts)
 		mount_devpts(r);
+	if (ns && r->target.own_ipc)
+		mount_mqueue();
 	if (!ns)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (r->target.pids == PK_PID_ANY)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * File locks: flock(2), and those of fcntl(2), of a process (POSIX) or of an open file description
- * (OFD). /proc/PID/fdinfo shows them with the descriptor that they were taken through.
+ * (OFD); leases (F_SETLEASE). /proc/PID/fdinfo shows them with the descriptor that they were taken
+ * through.
  *
  * They are taken again as the last thing that is done with descriptors: a POSIX lock is gone as
  * soon as its process closes any descriptor of the file. Locks of an open file description are seen
@@ -14,14 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/fs.h"
 #include "base/log.h"
 #include "kind/kind.h"
 
-enum sort { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD };
+enum sort { LOCK_FLOCK, LOCK_POSIX, LOCK_OFD, LOCK_LEASE };
 
 struct lock {
 	uint32_t fd;
@@ -41,7 +45,8 @@ static const struct pk_type lock_type = {
 	.fields =
 		(const struct pk_field[]){
 			PK_FIELD(L, 1, PK_F_U32, fd, "a descriptor that it was taken through"),
-			PK_FIELD(L, 2, PK_F_U32, sort, "0: flock(2), 1: F_SETLK, 2: F_OFD_SETLK"),
+			PK_FIELD(L, 2, PK_F_U32, sort,
+				"0: flock(2), 1: F_SETLK, 2: F_OFD_SETLK, 3: F_SETLEASE"),
 			PK_FIELD(L, 3, PK_F_U32, exclusive, "1: for writing, 0: shared"),
 			PK_FIELD(L, 4, PK_F_U64, start, "offset in the file"),
 			PK_FIELD(L, 5, PK_F_U64, len, "bytes; 0: without end"),
@@ -52,13 +57,13 @@ static const struct pk_type lock_type = {
 
 static int refuse(const struct pk_file_view *f, const char *line, struct pk_error *err)
 {
-	bool lease = strstr(line, "LEASE");
+	bool lease = strstr(line, "LEASE"); /* not ACTIVE */
 
 	pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: %s", f->fd, f->link,
-		lease ? "lease on the file (F_SETLEASE)" : "lock of an unknown sort");
+		lease ? "lease on the file (F_SETLEASE), about to be broken"
+		      : "lock of an unknown sort");
 	pk_why(err,
-		lease ? "opening the file again, as a restore does, would break it"
-		      : "this kernel shows it as: %.80s",
+		lease ? "another process waits to open the file" : "this kernel shows it as: %.80s",
 		line);
 	return pk_try(err, "dump again when the program has given it up");
 }
@@ -66,16 +71,17 @@ static int refuse(const struct pk_file_view *f, const char *line, struct pk_erro
 /* "1: POSIX  ADVISORY  WRITE 123 fe:01:4711 0 EOF" */
 static int parse(const char *line, struct lock *ret)
 {
-	static const char *const sorts[] = {"FLOCK", "POSIX", "OFDLCK"};
+	static const char *const sorts[] = {"FLOCK", "POSIX", "OFDLCK", "LEASE"};
 	char sort[16], how[16], type[16], end[24];
 	uint64_t last;
 
 	if (sscanf(line, " %*d: %15s %15s %15s %*s %*s %" SCNu64 " %23s", sort, how, type,
 		    &ret->start, end) != 5)
 		return -1;
-	for (ret->sort = 0; ret->sort < 3 && strcmp(sort, sorts[ret->sort]) != 0; ret->sort++)
+	for (ret->sort = 0; ret->sort < 4 && strcmp(sort, sorts[ret->sort]) != 0; ret->sort++)
 		;
-	if (ret->sort == 3 || (strcmp(type, "READ") != 0 && strcmp(type, "WRITE") != 0))
+	if (ret->sort == 4 || (ret->sort == LOCK_LEASE && strcmp(how, "ACTIVE") != 0) ||
+		(strcmp(type, "READ") != 0 && strcmp(type, "WRITE") != 0))
 		return -1;
 	ret->exclusive = type[0] == 'W';
 	last = strtoull(end, NULL, 10);
@@ -139,12 +145,43 @@ static struct flock as_flock(const struct lock *l)
 	};
 }
 
+/*
+ * Who has a lease on the file, as /proc/locks shows it: opening the file would break it, one for
+ * reading only if it is opened for writing. 0: nobody.
+ */
+static pid_t leaser(const char *path, bool exclusive)
+{
+	PK_FREE char *text = pk_read_file(AT_FDCWD, "/proc/locks", 1 << 24, NULL);
+	struct stat st;
+
+	if (!text || stat(path, &st) < 0)
+		return 0;
+	for (char *save, *line = strtok_r(text, "\n", &save); line;
+		line = strtok_r(NULL, "\n", &save)) {
+		unsigned major, minor;
+		char sort[16];
+		uint64_t ino;
+		pid_t pid;
+
+		if (sscanf(line, " %*d: LEASE %*s %15s %d %x:%x:%" SCNu64, sort, &pid, &major,
+			    &minor, &ino) == 5 &&
+			(exclusive || !strcmp(sort, "WRITE")) && ino == st.st_ino &&
+			makedev(major, minor) == st.st_dev)
+			return pid ? pid : -1;
+	}
+	return 0;
+}
+
 /* Who holds a lock that is in the way: a process, or -1 for "not known", or 0 for nobody. */
 static pid_t holder(const struct lock *l)
 {
-	PK_CLOSE int fd = open(l->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	PK_CLOSE int fd = -1;
 	struct flock f = as_flock(l);
+	pid_t pid = leaser(l->path, l->exclusive);
 
+	if (pid || l->sort == LOCK_LEASE)
+		return pid;
+	fd = open(l->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return 0;
 	if (l->sort == LOCK_FLOCK)
@@ -164,7 +201,7 @@ static void check_one(struct pk_target *t, const struct lock *l)
 
 	if (!pid)
 		return;
-	pk_fail(&err, PK_E_TEMPFAIL, "fd %u: the program's lock on %s", l->fd, l->path);
+	pk_fail(&err, PK_E_TEMPFAIL, "fd %u: the program's lock or lease on %s", l->fd, l->path);
 	if (pid > 0)
 		pk_why(&err, "process %d holds one that excludes it", pid);
 	else
@@ -182,6 +219,37 @@ static void check(struct pk_target *t, const struct pk_obj *o)
 		if (l[i].path && l[i].path[0] &&
 			pk_target_owns(t, pk_target_file(t, o->owner, l[i].fd)))
 			check_one(t, &l[i]);
+}
+
+/*
+ * A file that has grown is cut back now: opening it later would break the lease.
+ */
+static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
+{
+	const struct locks *k = o->data;
+	const struct lock *l = k->lock.p;
+	int r = 0;
+
+	for (size_t i = 0; i < k->lock.n && r == 0; i++) {
+		const struct pk_obj *file = pk_target_file(t, o->owner, l[i].fd);
+
+		if (l[i].sort == LOCK_LEASE && file && file->type == pk_kind_regfile.type &&
+			pk_target_owns(t, file))
+			r = pk_kind_regfile.finish(t, file, err);
+	}
+	return r;
+}
+
+static void take_lease(struct pk_plan *p, const struct lock *l)
+{
+	pk_plan_try(p, PK_PH_LATE, 0,
+		&(struct pk_call){
+			.nr = SYS_fcntl,
+			.a = {pk_num(l->fd), pk_num(F_SETLEASE),
+				pk_num(l->exclusive ? F_WRLCK : F_RDLCK)},
+		},
+		"fd %u: the lease on %s could not be taken again", l->fd,
+		l->path && *l->path ? l->path : "an unlinked file");
 }
 
 static void plan_one(struct pk_plan *p, const struct lock *l)
@@ -214,7 +282,10 @@ static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 
 	(void)err;
 	for (size_t i = 0; i < k->lock.n; i++) {
-		if (pk_target_owns(p->target, pk_target_file(p->target, o->owner, l[i].fd)))
+		if (l[i].sort == LOCK_LEASE &&
+			pk_target_owns(p->target, pk_target_file(p->target, o->owner, l[i].fd)))
+			take_lease(p, &l[i]);
+		else if (pk_target_owns(p->target, pk_target_file(p->target, o->owner, l[i].fd)))
 			plan_one(p, &l[i]);
 		else
 			pk_log(PK_LOG_WARN,
@@ -240,8 +311,9 @@ static const struct pk_type type = {
 const struct pk_kind pk_kind_locks = {
 	.type = &type,
 	.level = PK_LV_TABLE,
-	.summary = "file locks: flock, fcntl of a process or of an open file; leases are refused",
+	.summary = "file locks: flock, fcntl of a process or of an open file; leases",
 	.collect = collect,
 	.check = check,
+	.prepare = prepare,
 	.plan = plan,
 };

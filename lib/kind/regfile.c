@@ -36,6 +36,13 @@ static bool writable(const struct regfile *f)
 	return (f->flags & O_ACCMODE) != O_RDONLY;
 }
 
+static int refuse_leased(const struct pk_file_view *f, struct pk_error *err)
+{
+	pk_fail(err, PK_E_UNSUPPORTED, "fd %u: %s: lease on an unlinked file", f->fd, f->link);
+	pk_why(err, "reading the file, as a dump does, would break it");
+	return pk_try(err, "dump again when the program has given it up");
+}
+
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	const struct pk_file_view *fv = v->file;
@@ -48,6 +55,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	if (r < 0)
 		return r;
 	if (pk_ghost_needed(v->src, fv->link, fv->deleted, &fv->st)) {
+		if (fv->info.locks && strstr(fv->info_text, "LEASE"))
+			return refuse_leased(fv, err);
 		f->id.ghost = pk_ghost_of_fd(v->src, fv->fd, &fv->st, fv->link, err);
 		/* It will be opened by a link in /proc. */
 		f->flags &= ~(uint32_t)(__O_TMPFILE | O_NOFOLLOW);

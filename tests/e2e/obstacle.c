@@ -97,15 +97,6 @@ static void unheard_of(void)
 	must(fcntl(fd, F_GETFD));
 }
 
-static void leased_file(void)
-{
-	int fd = must(open(victim_path("leased").s, O_RDWR | O_CREAT | O_CLOEXEC, 0666));
-
-	must(fcntl(fd, F_SETLEASE, F_WRLCK));
-	victim_ready();
-	expect(F_WRLCK, fcntl(fd, F_GETLEASE), "F_GETLEASE");
-}
-
 /* Memory that nobody but the process can read. */
 static void secret(void)
 {
@@ -224,7 +215,6 @@ static const struct {
 	{"secret", secret},
 	{"outside", outside},
 	{"packet", packet},
-	{"leased", leased_file},
 	{"child", child},
 	{"zombie", zombie},
 	{"vfork", vforking},

@@ -150,11 +150,6 @@ refuses() {
 	refuses 69 "mapping .*: secret memory"
 }
 
-@test "a lease on a file" {
-	obstacle leased
-	refuses 69 "fd 3: .*/leased: lease on the file"
-}
-
 @test "a 32-bit program" {
 	[ -x "$E2E_PROGRAMS/i386" ] || skip "the compiler makes no 32-bit programs"
 	launch i386 "$E2E_PROGRAMS/i386"

@@ -31,8 +31,9 @@
 #include "kind/trace.h"
 #include "ptrace/rseq.h"
 
-#define SCRIPT_ROOM (256u << 10) /* for programs run inside the process */
-#define RECORDS     "core.pk"
+#define SCRIPT_ROOM     (256u << 10) /* for programs run inside the process */
+#define RECORDS         "core.pk"
+#define LONGEST_WAIT_MS 640 /* for an obstacle to go away; half of it the time before */
 
 int pk_dump_late(const struct pk_dump *d, struct pk_error *err)
 {
@@ -208,6 +209,7 @@ static int collect(struct pk_dump *d, struct pk_error *err)
 	back = close_areas(d, r < 0 ? NULL : err);
 	if (r == -PK_E_TEMPFAIL && pk_deadline_passed(&d->deadline))
 		return pk_dump_late(d, err);
+	d->in_passing = r == -PK_E_TEMPFAIL;
 	return r < 0 ? r : back;
 }
 
@@ -378,8 +380,8 @@ static void release(struct pk_dump *d)
 		free(d->shared[i].v);
 }
 
-int pk_dump(const struct pckpt_dump_options *o, const atomic_bool *cancelled,
-	struct pckpt_dump_result *ret, struct pk_error *err)
+static int attempt(const struct pckpt_dump_options *o, const struct pk_deadline *deadline,
+	struct pckpt_dump_result *ret, bool *again, struct pk_error *err)
 {
 	PK_FREE struct pk_dump *d = calloc(1, sizeof(*d));
 	int r;
@@ -389,11 +391,33 @@ int pk_dump(const struct pckpt_dump_options *o, const atomic_bool *cancelled,
 	*ret = (struct pckpt_dump_result){0};
 	d->o = o;
 	d->ret = ret;
-	d->deadline.cancelled = cancelled;
-	if (o->timeout_ns)
-		d->deadline.at = pk_now() + o->timeout_ns;
+	d->deadline = *deadline;
 	d->store.dirfd = d->store.lockfd = d->store.partfd = -1;
 	r = run(d, err);
+	*again = d->in_passing;
 	release(d);
 	return r;
+}
+
+/*
+ * What stands in the way may be there in passing only, a connection that is not accepted yet, say:
+ * then the job runs on for a moment.
+ */
+int pk_dump(const struct pckpt_dump_options *o, const atomic_bool *cancelled,
+	struct pckpt_dump_result *ret, struct pk_error *err)
+{
+	struct pk_deadline deadline = {.cancelled = cancelled};
+
+	if (o->timeout_ns)
+		deadline.at = pk_now() + o->timeout_ns;
+	for (int wait_ms = 5;; wait_ms *= 2) {
+		bool again = false;
+		int r = attempt(o, &deadline, ret, &again, err);
+
+		if (!again || wait_ms > LONGEST_WAIT_MS || pk_deadline_passed(&deadline))
+			return r;
+		pk_log(PK_LOG_INFO, "%s; trying again", err->what);
+		*err = (struct pk_error){0};
+		poll(NULL, 0, wait_ms);
+	}
 }

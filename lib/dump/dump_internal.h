@@ -62,6 +62,7 @@ struct pk_dump {
 	struct pk_store store;
 	struct pk_pages_writer *writer[PK_MAX_WORKERS];
 	unsigned n_workers;
+	bool in_passing;   /* what it failed of may be gone in a moment */
 	int64_t frozen_at; /* pk_now() when the first thread was asked to stop */
 };
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of memfd_create(2). Where a descriptor leads to one, or it is the running program, all of
- * it is saved by that; else what is mapped of it, which is all that the program can still reach.
+ * Files of memfd_create(2), and what comes back as one: anonymous shared memory with huge pages of
+ * which there are several views, which only a descriptor can make. Where a descriptor leads to one,
+ * or it is the running program, all of it is saved by that; else what is mapped of it, which is all
+ * that the program can still reach.
  */
 #include "kind/memfd.h"
 
@@ -24,6 +26,7 @@
 
 #define PREFIX          "/memfd:"
 #define HUGETLBFS_MAGIC 0x958458f6
+#define ANON_HUGE       "/anon_hugepage"
 
 struct memfd {
 	char *name;
@@ -78,7 +81,9 @@ bool pk_is_memfd(const struct pk_map *m)
 
 static bool match(const struct pk_view *v)
 {
-	return pk_is_memfd(v->map);
+	const struct pk_map *m = v->map;
+
+	return pk_is_memfd(m) || (m->shared && m->deleted && !strcmp(m->path, ANON_HUGE));
 }
 
 static bool match_file(const struct pk_view *v)
@@ -152,7 +157,7 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	struct memfd *m = obj;
 	unsigned views;
 
-	m->name = strdup(v->map->path + strlen(PREFIX));
+	m->name = strdup(pk_is_memfd(v->map) ? v->map->path + strlen(PREFIX) : v->map->path + 1);
 	if (!m->name)
 		return pk_fail_errno(err, "memfd");
 	if (fd >= 0)
@@ -273,7 +278,8 @@ static int map(
 const struct pk_kind pk_kind_memfd = {
 	.type = &type,
 	.level = PK_LV_MAPPING,
-	.summary = "memfd memory, mapped or run as a program",
+	.summary = "memfd memory, mapped or run as a program; shared huge pages that several "
+		   "processes have",
 	.match = match,
 	.collect = collect,
 	.save = save,

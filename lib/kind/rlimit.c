@@ -31,15 +31,26 @@ static const char *const names[] = {
 	[RLIMIT_RTTIME] = "real-time CPU time (-R)",
 };
 
+/* Asked inside: the limits of another user's process take CAP_SYS_RESOURCE. */
+static int ask(struct pk_view *v)
+{
+	size_t at = pk_script_data(v->script, NULL, sizeof(struct rlimit) * RLIM_NLIMITS);
+
+	for (size_t i = 0; i < RLIM_NLIMITS; i++)
+		pk_script_call(v->script, &(struct pk_call){
+						  .nr = SYS_prlimit64,
+						  .a = {pk_num(0), pk_num(i), pk_num(0),
+							  pk_addr(at + i * sizeof(struct rlimit))},
+						  .check = PK_CHECK_OK,
+					  });
+	return 0;
+}
+
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	struct rlimits *r = obj;
-	struct rlimit limits[RLIM_NLIMITS];
 
-	for (int i = 0; i < RLIM_NLIMITS; i++)
-		if (prlimit(v->src->pid, (enum __rlimit_resource)i, NULL, &limits[i]) < 0)
-			return pk_fail_errno(err, "limit on %s", names[i]);
-	if (pk_bytes_set(&r->limits, limits, sizeof(limits)) < 0)
+	if (pk_bytes_set(&r->limits, pk_answer_data(v), sizeof(struct rlimit) * RLIM_NLIMITS) < 0)
 		return pk_fail_errno(err, "limits");
 	return 0;
 }
@@ -100,6 +111,7 @@ const struct pk_kind pk_kind_rlimit = {
 	.type = &type,
 	.level = PK_LV_TASK,
 	.summary = "resource limits, as far as they may be raised again",
+	.ask = ask,
 	.collect = collect,
 	.plan = plan,
 };

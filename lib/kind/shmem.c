@@ -4,8 +4,8 @@
  *
  * Such an object has no name and no descriptor. It is rebuilt once at a place of its own, and each
  * recorded mapping becomes a second view of it by mremap(2) with an old size of 0; the first place
- * is unmapped in the end. Huge page objects cannot be duplicated so, and are mapped directly; they
- * have one view only.
+ * is unmapped in the end. Huge page objects cannot be duplicated so, and are mapped directly; those
+ * with several views are memfd.c's.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -25,9 +25,16 @@ struct shmem {
 static bool match(const struct pk_view *v)
 {
 	const struct pk_map *m = v->map;
+	unsigned views;
 
-	return m->shared && m->deleted &&
-	       (!strcmp(m->path, "/dev/zero") || !strcmp(m->path, "/anon_hugepage"));
+	if (!m->shared || !m->deleted)
+		return false;
+	if (!strcmp(m->path, "/dev/zero"))
+		return true;
+	if (strcmp(m->path, "/anon_hugepage") != 0 || m->offset)
+		return false;
+	pk_views_end(v->src, m, &views);
+	return views == 1;
 }
 
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
@@ -35,16 +42,11 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	struct shmem *s = obj;
 	unsigned views;
 
+	(void)err;
 	s->size = pk_views_end(v->src, v->map, &views);
 	s->page_size = (uint32_t)v->map->page_size;
 	s->noreserve = !!(v->map->vmflags & PK_VM(nr));
 	s->huge = !!(v->map->vmflags & PK_VM(ht));
-	if (v->map->vmflags & PK_VM(ht) && (views > 1 || v->map->offset)) {
-		pk_fail(err, PK_E_UNSUPPORTED, "mapping %lx-%lx: shared huge pages",
-			(long)v->map->start, (long)v->map->end);
-		pk_why(err, "they are mapped more than once, or in part");
-		return pk_try(err, "have the program use a file on a hugetlbfs mount");
-	}
 	return 0;
 }
 

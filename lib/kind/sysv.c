@@ -5,11 +5,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
+#include "base/log.h"
 
 struct pk_sysv pk_sysv_of(int32_t id, const struct ipc_perm *p)
 {
@@ -57,12 +61,45 @@ int pk_sysv_next(const char *sort, int32_t id, struct pk_error *err)
 	return pk_try(err, "use a kernel with CONFIG_CHECKPOINT_RESTORE");
 }
 
+static void hand_over(struct ipc_perm *p, const struct pk_sysv *o)
+{
+	p->uid = o->uid;
+	p->gid = o->gid;
+}
+
+static int set_owner(const char *sort, const struct pk_sysv *o)
+{
+	struct shmid_ds shm;
+	struct semid_ds sem;
+	struct msqid_ds msg;
+
+	if (!strcmp(sort, "shm")) {
+		if (shmctl(o->id, IPC_STAT, &shm) < 0)
+			return -1;
+		hand_over(&shm.shm_perm, o);
+		return shmctl(o->id, IPC_SET, &shm);
+	}
+	if (!strcmp(sort, "sem")) {
+		if (semctl(o->id, 0, IPC_STAT, &sem) < 0)
+			return -1;
+		hand_over(&sem.sem_perm, o);
+		return semctl(o->id, 0, IPC_SET, &sem);
+	}
+	if (msgctl(o->id, IPC_STAT, &msg) < 0)
+		return -1;
+	hand_over(&msg.msg_perm, o);
+	return msgctl(o->id, IPC_SET, &msg);
+}
+
 int pk_sysv_made(const char *sort, const struct pk_sysv *o, int got, struct pk_error *err)
 {
-	if (got == o->id)
-		return 0;
 	if (got < 0)
 		return pk_fail_errno(err, "System V object %s %d", sort, o->id);
-	pk_fail(err, PK_E_HOST, "System V object %s %d", sort, o->id);
-	return pk_why(err, "this kernel gave it the number %d", got);
+	if (got != o->id) {
+		pk_fail(err, PK_E_HOST, "System V object %s %d", sort, o->id);
+		return pk_why(err, "this kernel gave it the number %d", got);
+	}
+	if ((o->uid != geteuid() || o->gid != getegid()) && set_owner(sort, o) < 0)
+		pk_log(PK_LOG_WARN, "System V object %s %d: its owner is another now", sort, o->id);
+	return 0;
 }

@@ -30,7 +30,7 @@ void pk_sysv_check(struct pk_target *t, const char *what, int32_t id);
 /* The next object of this sort ("shm", "sem", "msg") gets this number. */
 int pk_sysv_next(const char *sort, int32_t id, struct pk_error *err);
 
-/* `got` is what made it; sets owner and permissions by `set`, a call of IPC_SET. */
+/* `got` is what made it; sets the owner. */
 int pk_sysv_made(const char *sort, const struct pk_sysv *o, int got, struct pk_error *err);
 
 #endif

@@ -225,7 +225,6 @@ static int fail_call(const struct pk_tracee *t, const char *what, int64_t ret, s
 	return pk_try(err, "raise its limits on memory (ulimit -v, vm.max_map_count)");
 }
 
-/* Code is readable and executable, the rest readable and writable: nothing is ever both. */
 static int map_area(struct pk_remote *r, struct pk_tracee *t, uint64_t where, struct pk_error *err)
 {
 	const uint64_t map[6] = {where, r->len, PROT_READ | PROT_EXEC,
@@ -238,11 +237,17 @@ static int map_area(struct pk_remote *r, struct pk_tracee *t, uint64_t where, st
 	if (ret < 0 && ret > -4096)
 		return fail_call(t, "cannot map memory", ret, err);
 	r->base = (uint64_t)ret;
+	return 0;
+}
+
+/* Code is readable and executable, the rest readable and writable: nothing is ever both. */
+static int open_rest(struct pk_remote *r, struct pk_tracee *t, struct pk_error *err)
+{
 	const uint64_t protect[6] = {r->base + CODE_LEN, r->len - CODE_LEN, PROT_READ | PROT_WRITE};
-	e = pk_remote_call(r, t, SYS_mprotect, protect, &ret, err);
-	if (e == 0 && ret < 0)
-		e = fail_call(t, "cannot make memory writable", ret, err);
-	return e;
+	int64_t ret;
+	int e = pk_remote_call(r, t, SYS_mprotect, protect, &ret, err);
+
+	return e < 0 || ret >= 0 ? e : fail_call(t, "cannot make memory writable", ret, err);
 }
 
 /* At the end of the code page: how long the area is, for one that has to be found again. */
@@ -289,8 +294,11 @@ int pk_remote_open(struct pk_remote *r, struct pk_tracee *t, uint64_t where, siz
 	e = given_up(r, err);
 	if (e == 0)
 		e = map_area(r, t, where, err);
+	/* The mark comes first: an area that has it can be found again. */
 	if (e == 0)
 		e = write_code(r, t, err);
+	if (e == 0)
+		e = open_rest(r, t, err);
 	if (e < 0)
 		pk_remote_close(r, t, NULL);
 	pk_fault("remote.open");

@@ -3,7 +3,8 @@
  * scenario: without=identity
  *
  * POSIX message queues: messages in their order, attributes, an unlinked queue, two opens of one,
- * notification by a signal.
+ * one that the host still has, with its messages, when the program is restored; notification by a
+ * signal.
  */
 #include <mqueue.h>
 #include <signal.h>
@@ -48,12 +49,13 @@ int main(void)
 {
 	struct mq_attr a = {.mq_maxmsg = 7, .mq_msgsize = 100};
 	struct sigevent e = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
-	mqd_t q, writer, gone, other, told;
-	char name[64], quiet[80];
+	mqd_t q, writer, gone, other, told, kept;
+	char name[64], quiet[80], stays[80];
 	struct stat st;
 
 	snprintf(name, sizeof(name), "/victim-%d-%lld", getpid(), (long long)time(NULL));
 	snprintf(quiet, sizeof(quiet), "%s-quiet", name);
+	snprintf(stays, sizeof(stays), "%s-stays", name);
 	q = mq_open(name, O_RDONLY | O_CREAT | O_EXCL, 0640, &a);
 	if (q < 0 && errno == ENOSYS)
 		victim_skip("no POSIX message queues");
@@ -71,6 +73,9 @@ int main(void)
 	put(gone, "in the second of that name", 1);
 	other = must(dup(gone));
 	told = must(mq_open(quiet, O_RDWR | O_CREAT | O_EXCL, 0600, &a));
+	kept = must(mq_open(stays, O_RDWR | O_CREAT | O_EXCL | O_NONBLOCK, 0600, &a));
+	put(kept, "once", 2);
+	put(kept, "once more", 2);
 	signal(SIGUSR1, on_signal);
 	must(mq_notify(told, &e));
 	victim_ready();
@@ -93,6 +98,9 @@ int main(void)
 	expect_message(q, "lowest", 0);
 	expect_message(other, "in the second of that name", 1);
 	expect_errno(EAGAIN, mq_receive(gone, (char[100]){0}, 100, NULL));
+	expect_message(kept, "once", 2);
+	expect_message(kept, "once more", 2);
+	expect_errno(EAGAIN, mq_receive(kept, (char[100]){0}, 100, NULL));
 	expect(0, notified, "notifications before a message");
 	put(told, "now", 3);
 	expect(1, notified, "notifications after a message");
@@ -101,5 +109,6 @@ int main(void)
 	expect(1, notified, "a notification is for once");
 	must(mq_unlink(name));
 	must(mq_unlink(quiet));
+	must(mq_unlink(stays));
 	return victim_done();
 }

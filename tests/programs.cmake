@@ -106,6 +106,7 @@ pk_need(TREES_TMUX tmux tmux)
 pk_need(TREES_REDIS redis-benchmark redis-tools)
 pk_need(TREES_OPENMPI mpicc.openmpi libopenmpi-dev)
 pk_need(TREES_MPICH mpicc.mpich libmpich-dev)
+pk_need(TREES_LAMMPS lmp lammps)
 set(trees_dir ${programs_dir}/trees)
 # pk_tree(name sequence script [argument...]): the sequence is one of tools/moments.
 function(pk_tree name sequence script)
@@ -143,6 +144,7 @@ pk_tree(redis files redis.sh)
 pk_tree(postgres files postgres.sh)
 pk_tree(mpich-shm files mpi.sh mpich 2 shm)
 pk_tree(mpich-tcp files mpi.sh mpich 2 tcp)
+pk_tree(lammps files lammps.sh)
 pk_tree(compile files compile.sh)
 
 # Programs whose mappings and descriptors stay the same while they run, long enough for three dumps.

@@ -15,6 +15,6 @@ set -e
 	for f in $(seq $((220 * ${SCALE:-1}))); do echo "s = s * 31 + f$f(64, v);"; done
 	echo 'printf("result %ld\n", s); return 0; }'
 } >large.c
-gcc -O2 -g -o large large.c
+gcc -O2 -o large large.c
 ./large
 sha256sum large

@@ -1,0 +1,22 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# LAMMPS: a Lennard-Jones melt.
+cat >in.melt <<'END'
+units lj
+atom_style atomic
+lattice fcc 0.8442
+region box block 0 8 0 8 0 8
+create_box 1 box
+create_atoms 1 box
+mass 1 1.0
+velocity all create 3.0 87287
+pair_style lj/cut 2.5
+pair_coeff 1 1 1.0 1.0 2.5
+fix 1 all nve
+dump 1 all custom 50 atoms.dump id x y z
+thermo 25
+thermo_modify flush yes
+run 600
+END
+lmp -in in.melt -log none | grep -v 'create_atoms CPU\|Total wall time\|Loop time\|Performance\|CPU use\||\|Neighbor\|Memory'
+sha256sum <atoms.dump

@@ -148,6 +148,7 @@ pk_tree_if(redis-benchmark redis-tools redis files redis.sh)
 pk_tree_if(psql postgresql postgres files postgres.sh)
 pk_tree_if(mpicc.mpich libmpich-dev mpich-shm files mpi.sh mpich 2 shm)
 pk_tree_if(mpicc.mpich libmpich-dev mpich-tcp files mpi.sh mpich 2 tcp)
+pk_tree_if(xclock x11-apps xclock files xclock.sh)
 pk_tree_if(lmp lammps lammps files lammps.sh)
 pk_tree(compile files compile.sh)
 

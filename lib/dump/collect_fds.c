@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/array.h"
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "dump/dump_internal.h"
@@ -63,7 +64,7 @@ static int look_at(struct pk_source *s, uint32_t fd, struct pk_open_fd *o, struc
 }
 
 /* kcmp(2) tells whether two descriptors share one open file description. */
-static bool shares(const struct pk_open_fd *a, const struct pk_open_fd *b)
+bool pk_same_open_file(const struct pk_open_fd *a, const struct pk_open_fd *b)
 {
 	const struct pk_file_view *x = &a->view, *y = &b->view;
 
@@ -92,20 +93,21 @@ static void find_std(struct pk_open_fds *all, size_t first, size_t i)
 	for (size_t p = 0; p < 2; p++)
 		for (size_t k = from[p]; k <= i && v[k].src == v[from[p]].src && v[k].view.fd <= 2;
 			k++)
-			if (k == i || shares(&v[k], &v[i]) || same_terminal(&v[k], &v[i])) {
+			if (k == i || pk_same_open_file(&v[k], &v[i]) ||
+				same_terminal(&v[k], &v[i])) {
 				v[i].view.std = (int)v[k].view.fd;
 				return;
 			}
 }
 
-static int collect_file(struct pk_dump *d, size_t i, struct pk_error *err)
+int pk_collect_open_file(struct pk_dump *d, size_t i, struct pk_error *err)
 {
 	struct pk_open_fd *v = d->open.v;
 	struct pk_view view = {.src = v[i].src, .file = &v[i].view, .owner = v[i].src->task};
 	int r;
 
 	for (size_t k = 0; k < i; k++)
-		if (shares(&v[k], &v[i])) {
+		if (pk_same_open_file(&v[k], &v[i])) {
 			v[i].file = v[k].file;
 			return 0;
 		}
@@ -135,22 +137,29 @@ static int fill_table(
 	return 0;
 }
 
+int pk_look_at_fd(struct pk_dump *d, struct pk_source *s, uint32_t fd, struct pk_error *err)
+{
+	struct pk_open_fd *v = pk_array_more(d->open.v, d->open.n, sizeof(*v));
+
+	if (!v)
+		return pk_fail_errno(err, "pid %d: descriptors", s->pid);
+	d->open.v = v;
+	v[d->open.n] = (struct pk_open_fd){0};
+	return look_at(s, fd, &v[d->open.n++], err);
+}
+
 static int look_at_all(struct pk_dump *d, struct pk_proc *proc, struct pk_error *err)
 {
 	PK_FREE uint32_t *fds = NULL;
-	struct pk_open_fd *v;
-	size_t n;
+	size_t first = d->open.n, n;
 	int r = 0;
 
 	if (pk_list_numbers(proc->src.procfd, "fd", &fds, &n) < 0)
 		return pk_fail_errno(err, "pid %d: descriptors", proc->src.pid);
-	v = realloc(d->open.v, (d->open.n + n + 1) * sizeof(*v));
-	if (!v)
-		return pk_fail_errno(err, "pid %d: descriptors", proc->src.pid);
-	d->open.v = v;
 	for (size_t i = 0; i < n && r == 0; i++) {
-		v[d->open.n] = (struct pk_open_fd){0};
-		r = look_at(&proc->src, fds[i], &v[d->open.n++], err);
+		r = pk_look_at_fd(d, &proc->src, fds[i], err);
+		if (r == 0)
+			find_std(&d->open, first, d->open.n - 1);
 	}
 	return r;
 }
@@ -167,11 +176,8 @@ static int collect_table(struct pk_proc *proc, size_t first, size_t *end, struct
 	struct pk_dump *d = proc->d;
 	int r = 0;
 
-	for (*end = first; *end < d->open.n && d->open.v[*end].src == &proc->src && r == 0;
-		++*end) {
-		find_std(&d->open, first, *end);
-		r = collect_file(d, *end, err);
-	}
+	for (*end = first; *end < d->open.n && d->open.v[*end].src == &proc->src && r == 0; ++*end)
+		r = pk_collect_open_file(d, *end, err);
 	return r < 0 ? r : fill_table(proc, d->open.v + first, *end - first, err);
 }
 
@@ -196,22 +202,35 @@ int pk_collect_fds(struct pk_dump *d, struct pk_error *err)
 	for (size_t i = 0; i < d->n_procs && r == 0; i++)
 		if (!d->proc[i]->zombie && !shares_table(d->proc[i]))
 			r = look_at_all(d, d->proc[i], err);
+	d->ret->fds = (unsigned)d->open.n;
+	if (r == 0)
+		r = pk_find_flights(d, err);
 	for (size_t i = 0; i < d->n_procs && r == 0; i++)
 		if (!d->proc[i]->zombie && !shares_table(d->proc[i]))
 			r = collect_table(d->proc[i], at, &at, err);
+	if (r == 0)
+		r = pk_collect_flights(d, at, err);
 	for (size_t i = 0; i < d->n_procs && r == 0; i++)
 		if (!d->proc[i]->zombie && !shares_table(d->proc[i]))
 			r = collect_table_kinds(d->proc[i], err);
-	d->ret->fds = (unsigned)d->open.n;
 	return r;
+}
+
+void pk_forget_last_fd(struct pk_dump *d)
+{
+	struct pk_open_fd *o = &d->open.v[--d->open.n];
+
+	free(o->view.link);
+	free(o->view.info_text);
+	if (o->src->in_flight)
+		close((int)o->view.fd);
 }
 
 void pk_free_fds(struct pk_dump *d)
 {
-	for (size_t i = 0; i < d->open.n; i++) {
-		free(d->open.v[i].view.link);
-		free(d->open.v[i].view.info_text);
-	}
+	while (d->open.n)
+		pk_forget_last_fd(d);
+	pk_free_flights(d);
 	free(d->open.v);
 	d->open = (struct pk_open_fds){0};
 }

@@ -57,6 +57,7 @@ struct pk_dump {
 	struct pk_searched searched;
 	struct pk_sorted shared[PK_SHARED];
 	struct pk_open_fds open;
+	struct pk_source self; /* has what is in flight: collect_flight.c */
 	struct pk_host *host;
 
 	struct pk_store store;
@@ -104,6 +105,15 @@ int pk_collect_zombie(struct pk_proc *proc, struct pk_error *err);
 int pk_collect_maps(struct pk_proc *proc, struct pk_error *err);
 int pk_collect_fds(struct pk_dump *d, struct pk_error *err);
 void pk_free_fds(struct pk_dump *d);
+/* Append a descriptor of the source to the list of open ones; take the last from it again. */
+int pk_look_at_fd(struct pk_dump *d, struct pk_source *s, uint32_t fd, struct pk_error *err);
+void pk_forget_last_fd(struct pk_dump *d);
+bool pk_same_open_file(const struct pk_open_fd *a, const struct pk_open_fd *b);
+int pk_collect_open_file(struct pk_dump *d, size_t i, struct pk_error *err);
+/* collect_flight.c: what is in flight; the records of what only messages have, from `first` on. */
+int pk_find_flights(struct pk_dump *d, struct pk_error *err);
+int pk_collect_flights(struct pk_dump *d, size_t first, struct pk_error *err);
+void pk_free_flights(struct pk_dump *d);
 /* inherit.c: which private mappings a process still shares with its parent since it was forked. */
 int pk_collect_inherited(struct pk_proc *proc, struct pk_error *err);
 /* Whether it runs the program of its parent: then they may have pages in common (src.forked). */

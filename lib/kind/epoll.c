@@ -82,7 +82,7 @@ static int find_watched(
 	for (size_t i = 0; i < all->n; i++) {
 		const struct pk_open_fd *o = &all->v[i];
 
-		if (!is_watched(v, w, nth, o->src->pid, o->view.fd, ino))
+		if (o->src->in_flight || !is_watched(v, w, nth, o->src->pid, o->view.fd, ino))
 			continue;
 		w->holder = o->src->task;
 		w->held = o->view.fd;

@@ -369,7 +369,7 @@ static int collect_tcp(struct pk_view *v, int fd, struct pk_sock *s, struct pk_e
 	s->shut = halves(fd, info.tcpi_state);
 	if (info.tcpi_state == TCP_CLOSE) {
 		s->shape = s->shut == 3 || s->reset ? PK_SOCK_LEFT : PK_SOCK_PLAIN;
-		return s->shape == PK_SOCK_LEFT ? pk_sock_collect_queue(v, fd, s, err) : 0;
+		return s->shape == PK_SOCK_LEFT ? pk_sock_collect_queue(v, fd, s, NULL, err) : 0;
 	}
 	if (info.tcpi_state == TCP_SYN_SENT || info.tcpi_state == TCP_SYN_RECV) {
 		s->shape = PK_SOCK_LEFT;
@@ -378,7 +378,7 @@ static int collect_tcp(struct pk_view *v, int fd, struct pk_sock *s, struct pk_e
 	r = collect_peer(v, fd, s, err);
 	if (r == 0)
 		r = take_all(v, fd, s, err);
-	return r < 0 ? r : pk_sock_collect_queue(v, fd, s, err);
+	return r < 0 ? r : pk_sock_collect_queue(v, fd, s, NULL, err);
 }
 
 static int collect_udp(struct pk_view *v, int fd, struct pk_sock *s, struct pk_error *err)
@@ -390,7 +390,7 @@ static int collect_udp(struct pk_view *v, int fd, struct pk_sock *s, struct pk_e
 		return r;
 	if (own.is_found && own.found.shut > 0)
 		s->shut = (uint32_t)own.found.shut;
-	return pk_sock_collect_queue(v, fd, s, err);
+	return pk_sock_collect_queue(v, fd, s, NULL, err);
 }
 
 static int refuse_ulp(const struct pk_view *v, int fd, struct pk_error *err)

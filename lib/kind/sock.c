@@ -26,9 +26,13 @@
 
 #define MAX_VALUE  128
 #define MAX_PACKET (64u << 20)
+#define MAX_RIGHTS 253 /* SCM_MAX_FD */
 
 #ifndef SO_BUF_LOCK
 #define SO_BUF_LOCK 72
+#endif
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
 #endif
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76
@@ -381,9 +385,21 @@ struct look {
 	struct sockaddr_storage from;
 	socklen_t from_len;
 	int32_t pid;
-	bool rights; /* descriptors come with it */
-	bool cut;    /* the buffer is too small */
+	bool cut;                      /* the buffer is too small */
+	size_t limit;                  /* of bytes to look at; 0: as the buffer is large */
+	struct pk_sock_rights *rights; /* gets them */
+	int fd[MAX_RIGHTS];            /* descriptors that come with it, ours until the next look */
+	size_t n_fds;
+	bool lost; /* there were more than we may have open */
 };
+
+static void drop_rights(struct look *l)
+{
+	for (size_t i = 0; i < l->n_fds; i++)
+		if (l->fd[i] >= 0)
+			close(l->fd[i]);
+	l->n_fds = 0;
+}
 
 static void look_at_control(struct look *l, struct msghdr *m)
 {
@@ -392,11 +408,12 @@ static void look_at_control(struct look *l, struct msghdr *m)
 			continue;
 		if (c->cmsg_type == SCM_CREDENTIALS)
 			l->pid = ((struct ucred *)CMSG_DATA(c))->pid;
+		if (c->cmsg_type == SCM_PIDFD && *(int *)CMSG_DATA(c) >= 0)
+			close(*(int *)CMSG_DATA(c));
 		if (c->cmsg_type != SCM_RIGHTS)
 			continue;
-		l->rights = true;
 		for (size_t i = 0; CMSG_LEN((i + 1) * sizeof(int)) <= c->cmsg_len; i++)
-			close(((int *)CMSG_DATA(c))[i]);
+			l->fd[l->n_fds++ % MAX_RIGHTS] = ((int *)CMSG_DATA(c))[i];
 	}
 }
 
@@ -406,7 +423,7 @@ static ssize_t look(int fd, struct look *l)
 		struct cmsghdr h;
 		char room[4096];
 	} control;
-	struct iovec iov = {l->buf, l->room};
+	struct iovec iov = {l->buf, l->limit ? l->limit : l->room};
 	struct msghdr m = {
 		.msg_name = &l->from,
 		.msg_namelen = sizeof(l->from),
@@ -415,13 +432,15 @@ static ssize_t look(int fd, struct look *l)
 		.msg_control = &control,
 		.msg_controllen = sizeof(control),
 	};
-	ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n;
 
+	drop_rights(l);
+	n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	if (n < 0)
 		return n;
 	l->pid = 0;
-	l->rights = false;
 	l->cut = m.msg_flags & MSG_TRUNC;
+	l->lost = m.msg_flags & MSG_CTRUNC;
 	l->from_len = m.msg_namelen <= sizeof(l->from) ? m.msg_namelen : 0;
 	look_at_control(l, &m);
 	return n;
@@ -485,6 +504,8 @@ static int inner_pid(struct pk_view *v, int fd, int at, int32_t *pid, struct pk_
 			*pid = pk_source_inner_tid(i, *pid);
 			return 0;
 		}
+	if (v->src->in_flight)
+		*pid = 0;
 	if (!*pid || setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof(at)) < 0)
 		return 0;
 	r = ask_sender(v, pid, err);
@@ -492,24 +513,94 @@ static int inner_pid(struct pk_view *v, int fd, int at, int32_t *pid, struct pk_
 	return r;
 }
 
+/* They are the list's from now on, or closed with the next look. */
+static int add_rights(
+	struct pk_view *v, const struct pk_sock *s, struct look *l, struct pk_error *err)
+{
+	struct pk_sock_rights *r = l->rights;
+
+	if (l->lost) {
+		pk_fail(err, PK_E_HOST, "fd %u: descriptors in flight", v->file->fd);
+		pk_why(err, "there are more than pckpt may have open");
+		return pk_try(err, "raise the limit on open files (ulimit -n)");
+	}
+	for (size_t i = 0; r && i < l->n_fds; i++) {
+		void *p = pk_array_more(r->v, r->n, sizeof(*r->v));
+
+		if (!p)
+			return pk_fail_errno(err, "fd %u: descriptors in flight", v->file->fd);
+		r->v = p;
+		r->v[r->n++] = (struct pk_sock_right){(uint32_t)s->queue.n - 1, l->fd[i]};
+		l->fd[i] = -1;
+	}
+	return 0;
+}
+
 static int add_packet(
-	struct pk_view *v, struct pk_sock *s, const struct look *l, size_t n, struct pk_error *err)
+	struct pk_view *v, struct pk_sock *s, struct look *l, size_t n, struct pk_error *err)
 {
 	struct pk_sock_packet *p = pk_list_add(&s->queue, &packet_type);
 
-	if (l->rights) {
-		pk_fail(err, PK_E_UNSUPPORTED, "fd %u: descriptors on their way through a socket",
-			v->file->fd);
-		pk_why(err, "they were sent and not yet received (SCM_RIGHTS); this version of "
-			    "pckpt cannot rebuild that");
-		return pk_try(err, "dump again when they have been received");
-	}
 	if (!p || pk_bytes_set(&p->data, l->buf, n) < 0)
 		return pk_fail_errno(err, "fd %u: what is queued", v->file->fd);
 	if (l->from_len > sizeof(sa_family_t) && pk_bytes_set(&p->from, &l->from, l->from_len) < 0)
 		return pk_fail_errno(err, "fd %u: what is queued", v->file->fd);
 	p->pid = l->pid;
-	return 0;
+	return add_rights(v, s, l, err);
+}
+
+static ssize_t look_from(int fd, struct look *l, int at, size_t n)
+{
+	ssize_t got;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof(at)) < 0)
+		return -1;
+	l->limit = n;
+	got = look(fd, l);
+	l->limit = 0;
+	return got;
+}
+
+/*
+ * One look at a stream goes on through messages until the end of one that has descriptors. How many
+ * of the n bytes come before that one: where there is no memory for its last byte, nothing of it is
+ * copied, and the look ends before it.
+ */
+static size_t plain_bytes(int fd, int at, size_t n)
+{
+	const size_t page = 4096, room = (n + page - 1) / page * page;
+	char *m = mmap(NULL, room + page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct look l = {.buf = m + room + 1 - n, .room = n};
+	ssize_t got = -1;
+
+	if (m == MAP_FAILED)
+		return 0;
+	if (mprotect(m, room, PROT_READ | PROT_WRITE) == 0)
+		got = look_from(fd, &l, at, n);
+	drop_rights(&l);
+	munmap(m, room + page);
+	return got > 0 && (size_t)got < n ? (size_t)got : 0;
+}
+
+/* Those bytes by themselves; then look at the rest. */
+static int split(struct pk_view *v, int fd, struct pk_sock *s, struct look *l, int *at, ssize_t *n,
+	struct pk_error *err)
+{
+	int32_t pid = l->pid;
+	size_t plain = plain_bytes(fd, *at, (size_t)*n);
+	int r = 0;
+
+	if (plain && look_from(fd, l, *at, plain) == (ssize_t)plain) {
+		drop_rights(l); /* they are seen before their time */
+		l->pid = pid;
+		r = add_packet(v, s, l, plain, err);
+	}
+	*at += (int)plain;
+	*n -= (ssize_t)plain;
+	if (r == 0 && look_from(fd, l, *at, (size_t)*n) != *n)
+		return pk_fail_errno(err, "fd %u: what is queued", v->file->fd);
+	l->pid = pid;
+	return r;
 }
 
 /* All messages, one after the other, by an offset that each look moves on. */
@@ -532,6 +623,8 @@ static int look_on(
 			continue;
 		}
 		r = inner_pid(v, fd, at, &l->pid, err);
+		if (r == 0 && streams && l->n_fds)
+			r = split(v, fd, s, l, &at, &n, err);
 		at += (int)n;
 		if (r == 0 && l->pid)
 			(void)setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, &at, sizeof(at));
@@ -580,8 +673,8 @@ static int look_at_stream(
 			return pk_fail_errno(err, "fd %u: what is queued", v->file->fd);
 	if (n <= 0)
 		return 0;
-	if (s->family != AF_UNIX || ioctl(fd, FIONREAD, &there) < 0 || l->rights ||
-		(there == n && !l->pid))
+	if (s->family != AF_UNIX || ioctl(fd, FIONREAD, &there) < 0 ||
+		(there == n && !l->pid && !l->n_fds))
 		return add_packet(v, s, l, (size_t)n, err);
 	return look_through(v, fd, s, l, err);
 }
@@ -593,9 +686,10 @@ static int refuse_error(const struct pk_view *v, struct pk_error *err)
 	return pk_try(err, "dump again in a moment");
 }
 
-int pk_sock_collect_queue(struct pk_view *v, int fd, struct pk_sock *s, struct pk_error *err)
+int pk_sock_collect_queue(struct pk_view *v, int fd, struct pk_sock *s,
+	struct pk_sock_rights *rights, struct pk_error *err)
 {
-	struct look l = {.room = 256 << 10};
+	struct look l = {.room = 256 << 10, .rights = rights};
 	struct pollfd p = {.fd = fd, .events = POLLIN};
 	int there = 0, r;
 
@@ -611,6 +705,7 @@ int pk_sock_collect_queue(struct pk_view *v, int fd, struct pk_sock *s, struct p
 		return pk_fail_errno(err, "fd %u: what is queued", v->file->fd);
 	r = pk_sock_streams(s) ? look_at_stream(v, fd, s, &l, err)
 			       : look_through(v, fd, s, &l, err);
+	drop_rights(&l);
 	free(l.buf);
 	return r;
 }
@@ -667,7 +762,7 @@ int pk_sock_new(struct pk_sock_bench *b, struct pk_sock_item *i)
 	return i->fd < 0 ? pk_sock_fail(b, i, "cannot be made") : 0;
 }
 
-static struct pk_given *given(struct pk_target *t, uint32_t obj)
+struct pk_given *pk_sock_given(struct pk_target *t, uint32_t obj)
 {
 	for (size_t i = 0; i < t->n_given; i++)
 		if (t->given[i].obj == obj)
@@ -685,7 +780,7 @@ static int hand_over(struct pk_sock_bench *b)
 			pk_fail(b->err, PK_E_IMAGE, "record %u", b->v[i].o->id);
 			return pk_why(b->err, "the socket's other end is missing");
 		}
-		given(b->t, b->v[i].o->id)->fd = b->v[i].fd;
+		pk_sock_given(b->t, b->v[i].o->id)->fd = b->v[i].fd;
 	}
 	return 0;
 }
@@ -700,7 +795,7 @@ int pk_sock_make(struct pk_target *t, const struct pk_type *type,
 	while ((o = pk_model_next(t->model, o, type, PK_ANY_OWNER))) {
 		void *v;
 
-		if (!given(t, o->id))
+		if (!pk_sock_given(t, o->id))
 			continue;
 		v = pk_array_more(b.v, b.n, sizeof(*b.v));
 		if (!v)
@@ -807,7 +902,7 @@ static int do_send(void *arg)
 }
 
 /* Memory is charged to the sender: let it have as much as is allowed, for now. */
-static int widen(int fd, int *ret_old)
+int pk_sock_widen(int fd, int *ret_old)
 {
 	int old = get_int(fd, SOL_SOCKET, SO_SNDBUF), most = INT32_MAX / 4;
 
@@ -827,7 +922,7 @@ int pk_sock_send(struct pk_sock_bench *b, struct pk_sock_item *i, int from,
 		n = pk_sock_as(b->t, p->pid, do_send, &s, sizeof(s));
 		if (n >= 0)
 			s.at += (size_t)n;
-		else if (errno != EAGAIN || widen(from, &old) < 0)
+		else if (errno != EAGAIN || pk_sock_widen(from, &old) < 0)
 			break;
 	} while (n < 0 || (s.at < p->data.n && pk_sock_streams(i->s)));
 	if (old) {
@@ -848,7 +943,7 @@ int pk_sock_finish(struct pk_sock_bench *b, struct pk_sock_item *i)
 	const uint32_t settable = O_NONBLOCK;
 	int how = i->s->shut == 3 ? SHUT_RDWR : i->s->shut == 2 ? SHUT_WR : SHUT_RD;
 
-	if (i->s->shut && i->s->shape != PK_SOCK_LISTENS && shutdown(i->fd, how) < 0 &&
+	if (i->s->shut && !i->open && i->s->shape != PK_SOCK_LISTENS && shutdown(i->fd, how) < 0 &&
 		errno != ENOTCONN)
 		return pk_sock_fail(b, i, "cannot be shut down");
 	if (fcntl(i->fd, F_SETFL, (int)(i->s->flags & settable)) < 0)

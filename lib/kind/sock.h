@@ -65,7 +65,22 @@ int pk_sock_open(const struct pk_view *v, int family);
 bool pk_sock_is(const struct pk_view *v, int family);
 /* What does not depend on the family, before and without the queue. */
 int pk_sock_collect(struct pk_view *v, int fd, struct pk_sock *s, struct pk_error *err);
-int pk_sock_collect_queue(struct pk_view *v, int fd, struct pk_sock *s, struct pk_error *err);
+
+/* Descriptors that were sent: duplicates here, and with which message of the queue they come. */
+struct pk_sock_rights {
+	struct pk_sock_right {
+		uint32_t packet;
+		int fd;
+	} * v;
+	size_t n;
+};
+/* What is queued; `rights`, which may be NULL, gets what comes with it. */
+int pk_sock_collect_queue(struct pk_view *v, int fd, struct pk_sock *s,
+	struct pk_sock_rights *rights, struct pk_error *err);
+/* All that is in flight in a Unix socket; its messages are kept in *s, which its record gets. */
+int pk_unix_in_flight(
+	struct pk_view *v, struct pk_sock *s, struct pk_sock_rights *rights, struct pk_error *err);
+void pk_unix_free(struct pk_sock *s);
 /* Whether the job has this socket open. */
 bool pk_sock_in_job(const struct pk_view *v, uint64_t ino);
 /* The other end is outside: remembered and said, or refused if that was asked for. */
@@ -78,7 +93,9 @@ struct pk_sock_item {
 	const struct pk_obj *o;
 	const struct pk_sock *s;
 	int fd;
-	int far; /* an other end that nobody else has; closed when all is in place */
+	int far;         /* an other end that nobody else has; closed when all is in place */
+	uint32_t rights; /* record of what is in flight in it: its queue is filled later; or 0 */
+	bool open;       /* shut down later */
 };
 struct pk_sock_bench {
 	struct pk_target *t;
@@ -88,6 +105,7 @@ struct pk_sock_bench {
 };
 
 int pk_sock_prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error *err);
+struct pk_given *pk_sock_given(struct pk_target *t, uint32_t obj);
 int pk_sock_plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err);
 /* pk_kind.make: lay them out, call `build`, hand them over. */
 int pk_sock_make(struct pk_target *t, const struct pk_type *type,
@@ -104,6 +122,8 @@ int pk_sock_send(struct pk_sock_bench *b, struct pk_sock_item *i, int from,
 	const struct pk_sock_packet *p, const struct pk_bytes *to);
 /* Shut down what was, set flags. */
 int pk_sock_finish(struct pk_sock_bench *b, struct pk_sock_item *i);
+/* Let it send as much as is allowed. -1: it has been, or that cannot be. */
+int pk_sock_widen(int fd, int *ret_old);
 int pk_sock_fail(struct pk_sock_bench *b, const struct pk_sock_item *i, const char *what);
 
 /*

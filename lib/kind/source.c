@@ -45,7 +45,11 @@ const void *pk_answer_data(const struct pk_view *v)
 
 int pk_source_run(struct pk_source *s, struct pk_script *script, struct pk_error *err)
 {
-	return pk_remote_run(s->remote, s->freeze->v[0], script, NULL, err);
+	if (!s->in_flight)
+		return pk_remote_run(s->remote, s->freeze->v[0], script, NULL, err);
+	pk_fail(err, PK_E_UNSUPPORTED, "open file that only a message in flight has");
+	pk_why(err, "what has to be known of it can only be asked by a process that has it open");
+	return pk_try(err, "dump again when it has been received");
 }
 
 pid_t pk_source_inner_tid(const struct pk_source *s, pid_t tid)

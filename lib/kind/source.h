@@ -48,6 +48,7 @@ struct pk_known {
 };
 
 struct pk_open_fds;
+struct pk_sock;
 
 /* One frozen process. */
 struct pk_source {
@@ -69,7 +70,8 @@ struct pk_source {
 	struct pk_freeze *freeze;
 	struct pk_remote *remote;
 	const struct pk_host *host;
-	bool strict; /* what cannot be restored in full is refused, not warned of */
+	bool strict;    /* what cannot be restored in full is refused, not warned of */
+	bool in_flight; /* none of them: pckpt, which has what only messages in flight have */
 
 	/* The threads' own numbers, parallel to freeze->v. */
 	pid_t *inner;
@@ -112,6 +114,18 @@ struct pk_open_fd {
 struct pk_open_fds {
 	struct pk_open_fd *v;
 	size_t n;
+	/*
+	 * Sent through Unix sockets and not yet received (SCM_RIGHTS), by socket and message. What
+	 * no process has open is in `v` behind all that they have, with a source in_flight.
+	 */
+	struct pk_flight {
+		size_t sock, file; /* in v */
+		uint32_t packet;   /* in the queue of the socket's record */
+	} * flight;
+	size_t n_flight;
+	/* Their sockets, with all messages: some can be seen only once. */
+	struct pk_sock **seen;
+	size_t n_seen;
 };
 
 int64_t pk_answer_ret(const struct pk_view *v, size_t i);

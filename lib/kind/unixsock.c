@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "kind/rights.h"
 #include "kind/sock.h"
 
 #define NAME_AT offsetof(struct sockaddr_un, sun_path)
@@ -229,20 +231,39 @@ static int collect_cred(struct pk_view *v, struct pk_sock *s, struct pk_error *e
 	return r;
 }
 
+/* Without a process that has it, the number is known if it is one of the job's. */
+static int guess_cred(const struct pk_view *v, int fd, struct pk_sock *s)
+{
+	struct ucred c = {0};
+	socklen_t n = sizeof(c);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &c, &n) < 0 || c.pid <= 0)
+		return 0;
+	for (const struct pk_source *i = v->src->first; i; i = i->next)
+		if (i->pid == c.pid)
+			s->cred_pid = pk_source_inner_tid(i, c.pid);
+	if (!s->cred_pid)
+		pk_log(PK_LOG_WARN,
+			"a socket in flight in another: the process that connected it has ended, "
+			"and SO_PEERCRED will tell of another");
+	return 0;
+}
+
 /* What is there under its name: only the socket itself counts. */
 static int collect_file(
 	struct pk_view *v, struct pk_sock *s, const struct pk_unix_diag *d, struct pk_error *err)
 {
 	char buf[sizeof(struct sockaddr_un) + 1];
 	const char *path = path_of(s, buf);
+	const struct pk_source *from = v->src->in_flight ? v->src->first : v->src;
 	PK_CLOSE int cwd = -1;
 	struct stat st;
 
 	if (!path)
 		return 0;
-	cwd = openat(v->src->procfd, "cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	cwd = openat(from->procfd, "cwd", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (path[0] != '/') {
-		s->dir = pk_read_link(v->src->procfd, "cwd");
+		s->dir = pk_read_link(from->procfd, "cwd");
 		if (!s->dir)
 			return pk_fail_errno(err, "fd %u: working directory", v->file->fd);
 	}
@@ -252,6 +273,47 @@ static int collect_file(
 		s->file_mode = st.st_mode & 07777;
 	}
 	return 0;
+}
+
+int pk_unix_in_flight(
+	struct pk_view *v, struct pk_sock *s, struct pk_sock_rights *rights, struct pk_error *err)
+{
+	PK_CLOSE int fd = pk_source_getfd(v->src, v->file->fd, err);
+	struct pollfd p = {.fd = fd};
+	socklen_t n = sizeof(s->type);
+	struct pk_unix_diag d;
+	int r;
+
+	if (fd < 0)
+		return -err->class;
+	r = diag(v, v->file->st.st_ino, &d, err);
+	if (r < 0 || d.state == TCP_LISTEN || getsockopt(fd, SOL_SOCKET, SO_TYPE, &s->type, &n) < 0)
+		return r;
+	s->ino = v->file->st.st_ino;
+	s->family = AF_UNIX;
+	s->shut = d.shut;
+	s->reset = poll(&p, 1, 0) > 0 && p.revents & POLLERR;
+	return pk_sock_collect_queue(v, fd, s, rights, err);
+}
+
+void pk_unix_free(struct pk_sock *s)
+{
+	pk_type_free(&type, s);
+	free(s);
+}
+
+/* The queue may have been looked at for what is in flight. */
+static int collect_queue(struct pk_view *v, int fd, struct pk_sock *s, struct pk_error *err)
+{
+	const struct pk_open_fds *all = v->src->open;
+
+	for (size_t i = 0; i < all->n_seen; i++)
+		if (all->seen[i]->ino == s->ino) {
+			s->queue = all->seen[i]->queue;
+			all->seen[i]->queue = (struct pk_list){0};
+			return 0;
+		}
+	return pk_sock_collect_queue(v, fd, s, NULL, err);
 }
 
 static int collect_end(struct pk_view *v, int fd, struct pk_sock *s, struct pk_error *err)
@@ -264,7 +326,7 @@ static int collect_end(struct pk_view *v, int fd, struct pk_sock *s, struct pk_e
 	s->shut = d.shut;
 	r = collect_file(v, s, &d, err);
 	if (r == 0)
-		r = collect_cred(v, s, err);
+		r = v->src->in_flight ? guess_cred(v, fd, s) : collect_cred(v, s, err);
 	if (r < 0)
 		return r;
 	if (d.state == TCP_LISTEN)
@@ -272,7 +334,7 @@ static int collect_end(struct pk_view *v, int fd, struct pk_sock *s, struct pk_e
 	r = s->type == SOCK_DGRAM ? collect_dgram(v, s, &d, err)
 	    : d.has_peer          ? collect_stream(v, fd, s, &d, err)
 				  : 0;
-	return r < 0 ? r : pk_sock_collect_queue(v, fd, s, err);
+	return r < 0 ? r : collect_queue(v, fd, s, err);
 }
 
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
@@ -666,13 +728,35 @@ static int sender_of(
 	return *end_of(b, i);
 }
 
+/*
+ * Descriptors can be sent only when all files are made: see rights.c, which gets a socket to send
+ * from.
+ */
+static int hand_feeder(struct pk_sock_bench *b, struct pk_sock_item *i, bool by_name)
+{
+	int *end = end_of(b, i), old = 0;
+	int fd = by_name ? socket(AF_UNIX, (int)i->s->type | SOCK_CLOEXEC, 0)
+			 : fcntl(*end, F_DUPFD_CLOEXEC, 0);
+
+	if (fd < 0)
+		return pk_sock_fail(b, i, "what descriptors were sent from");
+	if (by_name || end == &i->far)
+		(void)pk_sock_widen(fd, &old);
+	pk_sock_given(b->t, i->rights)->fd = fd;
+	return by_name ? connect_as(b, i, fd, 0, i->s) : 0;
+}
+
 /* Before datagram sockets are connected: later they take from one sender only. */
 static int fill(struct pk_sock_bench *b, struct pk_sock_item *i)
 {
 	const struct pk_sock_packet *p = i->s->queue.p;
 	bool by_name = i->s->type == SOCK_DGRAM && has_name(i->s) && !is_dgram_pair(b, i);
 	PK_CLOSE int back = -1;
-	int r = i->s->queue.n ? enter(b, i, i->s, &back) : 0;
+	int r;
+
+	if (i->rights)
+		return hand_feeder(b, i, by_name);
+	r = i->s->queue.n ? enter(b, i, i->s, &back) : 0;
 
 	for (size_t k = 0; k < i->s->queue.n && r == 0; k++) {
 		PK_CLOSE int other = -1;
@@ -750,9 +834,25 @@ static int finish_one(struct pk_sock_bench *b, struct pk_sock_item *i)
 	return r;
 }
 
+/* Neither end is shut down before what is in flight is sent. */
+static int find_rights(struct pk_sock_bench *b, struct pk_sock_item *i)
+{
+	struct pk_sock_item *peer = peer_of(b, i);
+
+	i->rights = pk_rights_of(b->t, i->o->id);
+	if (i->rights)
+		i->open = true;
+	if (i->rights && peer)
+		peer->open = true;
+	return 0;
+}
+
 static int build(struct pk_sock_bench *b)
 {
-	int r = each(b, if_listener);
+	int r = each(b, find_rights);
+
+	if (r == 0)
+		r = each(b, if_listener);
 
 	if (r == 0)
 		r = each(b, make_one);

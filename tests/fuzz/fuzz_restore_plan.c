@@ -2,9 +2,12 @@
 /*
  * Any model that an image can hold, through a restore up to the point where a process would be
  * made: it is refused, with reasons, or becomes a plan that the stub can run. The model is made by
- * the field tables from the input; no file is written, and none opened but those named here.
+ * the field tables from the input; no file is written, and none opened but those named here. Calls
+ * that would make, change or name one are refused by a filter, whatever the input says.
  */
+#include <errno.h>
 #include <limits.h>
+#include <seccomp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,7 +24,48 @@
 #define MAX_OBJECTS 24
 #define PAGE        4096u
 
+int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Not those that the fuzzer itself needs for its corpus. */
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static const int refused[] = {
+		SCMP_SYS(mknod),
+		SCMP_SYS(mknodat),
+		SCMP_SYS(bind),
+		SCMP_SYS(connect),
+		SCMP_SYS(chmod),
+		SCMP_SYS(fchmodat),
+		SCMP_SYS(chown),
+		SCMP_SYS(lchown),
+		SCMP_SYS(fchownat),
+		SCMP_SYS(truncate),
+		SCMP_SYS(link),
+		SCMP_SYS(linkat),
+		SCMP_SYS(symlink),
+		SCMP_SYS(symlinkat),
+		SCMP_SYS(unlinkat),
+		SCMP_SYS(rmdir),
+		SCMP_SYS(mount),
+		SCMP_SYS(umount2),
+		SCMP_SYS(mq_open),
+		SCMP_SYS(mq_unlink),
+		SCMP_SYS(shmget),
+		SCMP_SYS(semget),
+		SCMP_SYS(msgget),
+	};
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+
+	(void)argc;
+	(void)argv;
+	CHECK(f);
+	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
+		CHECK(seccomp_rule_add(f, SCMP_ACT_ERRNO(EPERM), refused[i], 0) == 0);
+	CHECK(seccomp_load(f) == 0);
+	seccomp_release(f);
+	return 0;
+}
 
 static const uint8_t *input;
 static size_t left;

@@ -241,7 +241,7 @@ limited() (
 	launch_job memory=8
 	for how in "" --kill; do
 		pckpt dump ${how:+$how} -o "$S" "$JOB"
-		refused 73 "$S: pages-.*No space left on device" "free some space"
+		refused 73 "$S: (pages-|core[.]pk)" "No space left on device" "free some space"
 		store_is 000001
 		running
 	done

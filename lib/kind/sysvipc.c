@@ -635,7 +635,8 @@ static int collect_undo(struct pk_view *v, void *obj, struct pk_error *err)
 static void plan_one(struct pk_plan *p, const struct undo *u)
 {
 	struct pk_script *s = pk_plan_script(p, PK_PH_LATE, 0);
-	struct sembuf undo = op(u->num, -u->adjust, SEM_UNDO), back = op(u->num, u->adjust, 0);
+	struct sembuf undo = op(u->num, (int32_t) - (int64_t)u->adjust, SEM_UNDO),
+		      back = op(u->num, u->adjust, 0);
 	bool first = u->adjust > 0 ? (int64_t)u->value >= u->adjust
 				   : (int64_t)u->value - u->adjust <= TOP;
 	struct sembuf ops[2] = {first ? undo : back, first ? back : undo};

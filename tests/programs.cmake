@@ -156,7 +156,7 @@ pk_tree(compile files compile.sh)
 foreach(who user root)
   add_test(NAME kill.dump.${who}
     COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/tools/killtest --as ${who} --pckpt $<TARGET_FILE:pckpt>
-            "${programs_dir}/counter 20 0.1" "${programs_dir}/threads 600" "${programs_dir}/vdso 80"
+            "${programs_dir}/counter 20 0.1" "${programs_dir}/vdso 80"
             "${programs_dir}/avx512 40" "${programs_dir}/fortran 80")
   set_tests_properties(kill.dump.${who} PROPERTIES
     LABELS programs TIMEOUT 3600 SKIP_RETURN_CODE 77)

@@ -178,7 +178,8 @@ static int collect_table(struct pk_proc *proc, size_t first, size_t *end, struct
 
 	for (*end = first; *end < d->open.n && d->open.v[*end].src == &proc->src && r == 0; ++*end)
 		r = pk_collect_open_file(d, *end, err);
-	return r < 0 ? r : fill_table(proc, d->open.v + first, *end - first, err);
+	return r < 0 ? r
+		     : fill_table(proc, d->open.v ? d->open.v + first : NULL, *end - first, err);
 }
 
 /* What belongs to the tables, now that all open files have a record. */

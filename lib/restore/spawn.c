@@ -401,11 +401,13 @@ static bool wants_session(const struct pk_restore *r)
 	return r->target.pids == PK_PID_NS && !t->tty && t->sid > 0 && t->sid != t->pid;
 }
 
+/* A session of number 0 is one that began outside of the pid namespace; so does the restorer's. */
 static bool wants_group(const struct pk_restore *r)
 {
 	const struct pk_task *t = r->task;
 
-	return wants_session(r) && t->pgid > 0 && t->pgid != t->pid && t->pgid != t->sid;
+	return (wants_session(r) || (r->target.pids == PK_PID_NS && !t->tty && t->sid == 0)) &&
+	       t->pgid > 0 && t->pgid != t->pid && t->pgid != t->sid;
 }
 
 /* In the parent-to-be, or in one that makes siblings for it. */
@@ -423,7 +425,7 @@ static void make_grouped_seed(struct pk_restore *r, pid_t (*fork_one)(pid_t))
 {
 	pid_t pid;
 
-	if (!wants_group(r) || getpid() == r->task->pgid) {
+	if (!wants_group(r) || getpgrp() == r->task->pgid) {
 		make_seed(r, fork_one);
 		return;
 	}
@@ -525,6 +527,8 @@ static _Noreturn void init(struct pk_restore *r, pid_t parent)
 		prctl(PR_SET_CHILD_SUBREAPER, 1);
 	if (r->target.pids == PK_PID_ANY)
 		start_anywhere(r);
+	if (wants_group(r) && r->task->pgid == 1)
+		setpgid(0, 0);
 	if (wants_session(r) && r->task->sid == 1)
 		setsid();
 	else if (wants_session(r) && r->task->sid != r->task->ppid)

@@ -240,29 +240,36 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 }
 
 /* A fifo that is not there is made again: all that it has is its name. */
-static int open_fifo(const struct pipe_end *e, int ends[2], struct pk_error *err)
+static int open_named(const struct pipe_end *e, int flags, struct pk_error *err)
 {
 	struct stat st;
 	bool there = stat(e->path, &st) == 0;
+	PK_CLOSE int fd = -1;
 
 	if (!there && mkfifo(e->path, e->mode & 0777) == 0)
 		pk_log(PK_LOG_INFO, "fifo %s was not there, and has been made again", e->path);
 	/* Not to open what may do something by that. */
-	if (there && !S_ISFIFO(st.st_mode)) {
-		pk_fail(err, PK_E_MISSING, "fifo %s: it is something else now", e->path);
-		return pk_try(err, "put it back (mkfifo), then restore again");
+	if (!there || S_ISFIFO(st.st_mode)) {
+		fd = open(e->path, flags | O_NONBLOCK | O_CLOEXEC);
+		if (fd >= 0 && fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode))
+			return pk_steal_fd(&fd);
+		if (fd < 0)
+			return pk_fail_errno(err, "fifo %s", e->path);
 	}
-	ends[0] = open(e->path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	ends[1] = ends[0] < 0 ? -1 : fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
-	if (ends[1] >= 0 && fstat(ends[0], &st) == 0 && S_ISFIFO(st.st_mode))
-		return 0;
-	if (ends[1] >= 0)
-		pk_fail(err, PK_E_MISSING, "fifo %s: it is something else now", e->path);
-	else
-		pk_fail_errno(err, "fifo %s", e->path);
-	for (int i = 0; i < 2 && ends[i] >= 0; i++)
-		close(ends[i]);
+	pk_fail(err, PK_E_MISSING, "fifo %s: it is something else now", e->path);
 	return pk_try(err, "put it back (mkfifo), then restore again");
+}
+
+static int open_fifo(const struct pipe_end *e, int ends[2], struct pk_error *err)
+{
+	ends[0] = open_named(e, O_RDWR, err);
+	if (ends[0] < 0)
+		return -err->class;
+	ends[1] = fcntl(ends[0], F_DUPFD_CLOEXEC, 0);
+	if (ends[1] >= 0)
+		return 0;
+	close(ends[0]);
+	return pk_fail_errno(err, "fifo %s", e->path);
 }
 
 static int open_ends(const struct pipe_end *e, int ends[2], struct pk_error *err)
@@ -329,6 +336,17 @@ static int make(struct pk_target *t, const struct pk_obj *o, struct pk_error *er
 	return pk_try(err, "raise /proc/sys/fs/pipe-user-pages-soft");
 }
 
+/*
+ * A reader of a fifo hears of a hang-up once there has been a writer, if only for a moment and
+ * because of us. One that is alone is opened with nobody else, as its program did.
+ */
+static int give_alone(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
+{
+	int fd = open_named(o->data, O_RDONLY, err);
+
+	return fd < 0 ? -err->class : pk_target_give(t, o->id, fd, err);
+}
+
 static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct pipe_end *e = o->data;
@@ -336,6 +354,8 @@ static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error 
 	char name[32];
 	int end, fd;
 
+	if (!ends && is_fifo(e) && e->outside && !writes(e->flags) && !e->data.n)
+		return give_alone(t, o, err);
 	if (!ends && make(t, o, err) < 0)
 		return -err->class;
 	ends = pk_target_pipe(t, e->pipe);

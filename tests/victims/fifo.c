@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Fifos: both ends of one with content, one open for both with a removed name, an end that nobody
- * else has, opened for reading; they are still what their names lead to.
+ * else has or ever had, opened for reading; they are still what their names lead to.
  */
+#include <poll.h>
+
 #include "files.h"
 
 static int open_fifo(const char *name, int flags)
@@ -39,6 +41,7 @@ int main(void)
 	expect_errno(EAGAIN, read(in, &c, 1));
 	expect_read(gone, "nameless", "removed fifo");
 	expect(0, read(alone, &c, 1), "end of file");
+	expect(0, poll(&(struct pollfd){.fd = alone, .events = POLLIN}, 1, 0), "a hang-up");
 	again = must(open(victim_path("both").s, O_WRONLY | O_NONBLOCK));
 	must_true(write(again, "by name", 7) == 7);
 	expect_read(in, "by name", "fifo, by its name");

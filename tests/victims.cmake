@@ -35,3 +35,18 @@ foreach(test ${victim_tests})
     set_tests_properties(${title} PROPERTIES RESOURCE_LOCK ${lock})
   endif()
 endforeach()
+
+# In a pid namespace whose session began outside of it (number 0), as in many containers: the job's
+# group has a number, or is the first process's.
+foreach(name tree_family tree_sessions)
+  foreach(account user root)
+    foreach(shape "timeout 60 $0 $@ && exit 0" "exec timeout 60 $0 $@")
+      string(REGEX MATCH "^[a-z]+" group ${shape})
+      set(title victim.${name}.container-${group}.${account})
+      add_test(NAME ${title} COMMAND unshare --pid --fork --mount-proc sh -c ${shape}
+        ${Python3_EXECUTABLE} ${scenario} --as ${account} --mode twice
+        --pckpt $<TARGET_FILE:pckpt> --regdump $<TARGET_FILE:regdump> $<TARGET_FILE:victim-${name}>)
+      set_tests_properties(${title} PROPERTIES LABELS "victim;${account}" SKIP_RETURN_CODE 77)
+    endforeach()
+  endforeach()
+endforeach()

@@ -16,18 +16,6 @@ struct sigqueue {
 	struct pk_bytes infos; /* siginfo_t, in the order of the queue */
 };
 
-static int append(struct pk_bytes *b, const void *p, size_t n)
-{
-	void *q = realloc(b->p, b->n + n);
-
-	if (!q)
-		return -1;
-	memcpy((char *)q + b->n, p, n);
-	b->p = q;
-	b->n += n;
-	return 0;
-}
-
 static int peek(const struct pk_tracee *t, uint32_t flags, struct sigqueue *q, struct pk_error *err)
 {
 	siginfo_t infos[32];
@@ -41,7 +29,7 @@ static int peek(const struct pk_tracee *t, uint32_t flags, struct sigqueue *q, s
 			return pk_fail_errno(err, "thread %d: pending signals", t->tid);
 		if (n == 0)
 			return q->infos.n ? 0 : PK_SKIP;
-		if (append(&q->infos, infos, (size_t)n * sizeof(siginfo_t)) < 0)
+		if (pk_bytes_add(&q->infos, infos, (size_t)n * sizeof(siginfo_t)) < 0)
 			return pk_fail_errno(err, "thread %d: pending signals", t->tid);
 	}
 }

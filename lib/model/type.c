@@ -165,3 +165,15 @@ int pk_bytes_set(struct pk_bytes *b, const void *p, size_t n)
 	b->n = n;
 	return 0;
 }
+
+int pk_bytes_add(struct pk_bytes *b, const void *p, size_t n)
+{
+	void *q = realloc(b->p, b->n + n);
+
+	if (!q)
+		return -1;
+	memcpy((char *)q + b->n, p, n);
+	b->p = q;
+	b->n += n;
+	return 0;
+}

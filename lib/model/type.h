@@ -105,5 +105,6 @@ void *pk_list_add(struct pk_list *l, const struct pk_type *sub);
 
 /* Copy bytes into an empty pk_bytes. -1 without memory. */
 int pk_bytes_set(struct pk_bytes *b, const void *p, size_t n);
+int pk_bytes_add(struct pk_bytes *b, const void *p, size_t n);
 
 #endif

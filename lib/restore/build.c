@@ -302,7 +302,7 @@ static int let_go(struct pk_restore *r, struct pk_error *err)
 
 		if (proc->task->zombie)
 			continue;
-		if (proc->task->stop_signal && kill(proc->pid, SIGSTOP) < 0)
+		if (i == 0 && proc->task->stop_signal && kill(proc->pid, SIGSTOP) < 0)
 			return pk_fail_errno(err, "cannot stop pid %d again", proc->pid);
 		for (size_t k = 0; k < proc->n_threads; k++)
 			if (ptrace(PTRACE_SETOPTIONS, proc->thread[k]->tid, NULL, 0) < 0)

@@ -399,7 +399,7 @@ int pk_tree_groups(struct pk_restore *r, struct pk_error *err)
 
 /* ---- zombies */
 
-/* Nothing handles the signal or holds it back, and it leaves no core file. */
+/* Nothing handles the signal or holds it back, and one that kills leaves no core file. */
 static int expose(struct pk_proc *proc, int sig, struct pk_error *err)
 {
 	const uint64_t action[4] = {0}, none[2] = {0}, mask = 0;
@@ -411,8 +411,9 @@ static int expose(struct pk_proc *proc, int sig, struct pk_error *err)
 	pk_script_call(
 		&s, &(struct pk_call){.nr = SYS_rt_sigaction,
 			    .a = {pk_num((uint64_t)sig), pk_addr(act), pk_num(0), pk_num(8)}});
-	pk_script_call(&s,
-		&(struct pk_call){.nr = SYS_setrlimit, .a = {pk_num(RLIMIT_CORE), pk_addr(lim)}});
+	if (proc->task->zombie)
+		pk_script_call(&s, &(struct pk_call){.nr = SYS_setrlimit,
+					   .a = {pk_num(RLIMIT_CORE), pk_addr(lim)}});
 	e = pk_remote_run(&proc->remote, proc->thread[0], &s, NULL, err);
 	pk_script_free(&s);
 	return e < 0 ? e : pk_tracee_set_mask(proc->thread[0], mask, err);
@@ -463,7 +464,64 @@ static int end(struct pk_proc *proc, struct pk_error *err)
 				   : leave(proc, WEXITSTATUS(status), err);
 }
 
-/* What the ends of children left pending in a parent: it is restored with what was pending then. */
+/* ---- stopped ones */
+
+/* Let it go until the kernel stops it again, giving it the signals that come; *ret tells by what.
+ */
+static int next_stop(struct pk_proc *proc, size_t thread, int sig, int *ret, struct pk_error *err)
+{
+	struct pk_tracee *t = proc->thread[thread];
+	int status, give = 0;
+
+	do {
+		if (ptrace(PTRACE_CONT, t->tid, 0, give) < 0)
+			return pk_fail_errno(err, "process %d", proc->task->pid);
+		while (waitpid(t->tid, &status, __WALL) < 0)
+			if (errno != EINTR)
+				return pk_fail_errno(err, "process %d", proc->task->pid);
+		if (!WIFSTOPPED(status)) {
+			t->state = PK_T_GONE;
+			return pk_fail(err, PK_E_ERROR, "process %d ended when it was to stop",
+				proc->task->pid);
+		}
+		give = status >> 16 ? 0 : WSTOPSIG(status);
+		/* Where no stop follows the delivery (an orphaned group), the next one is ours. */
+		if (give && give == sig && ptrace(PTRACE_INTERRUPT, t->tid, 0, 0) < 0)
+			return pk_fail_errno(err, "process %d", proc->task->pid);
+	} while (status >> 16 != PTRACE_EVENT_STOP);
+	*ret = WSTOPSIG(status);
+	return 0;
+}
+
+/* The stop is complete when all threads have come to it. */
+static int stop_by(struct pk_proc *proc, int sig, bool *ret_stopped, struct pk_error *err)
+{
+	int is = 0, e = expose(proc, sig, err);
+
+	if (e == 0 && kill(proc->pid, sig) < 0)
+		e = pk_fail_errno(err, "process %d", proc->task->pid);
+	if (e == 0)
+		e = next_stop(proc, 0, sig, &is, err);
+	*ret_stopped = is == sig;
+	for (size_t i = 1; i < proc->n_threads && e == 0 && *ret_stopped; i++)
+		e = next_stop(proc, i, 0, &is, err);
+	return e < 0 ? e : pk_tracee_set_mask(proc->thread[0], ~UINT64_C(0), err);
+}
+
+/*
+ * Stopped by job control, while our calls can still be made in it: a stop that is in effect is
+ * taken up again when we let go, and nobody is told of that. So its parent hears of it now, before
+ * it is made what it was. A group without parents in its session stops by SIGSTOP only.
+ */
+static int stop(struct pk_proc *proc, struct pk_error *err)
+{
+	bool stopped = false;
+	int e = stop_by(proc, proc->task->stop_signal, &stopped, err);
+
+	return e < 0 || stopped ? e : stop_by(proc, SIGSTOP, &stopped, err);
+}
+
+/* What the children's stops and ends left pending in a parent: what was pending comes later. */
 static int drain(struct pk_proc *proc, struct pk_error *err)
 {
 	const uint64_t all = ~UINT64_C(0);
@@ -492,6 +550,9 @@ int pk_tree_bury(struct pk_restore *r, struct pk_error *err)
 	for (size_t i = 1; i < r->n_procs && e == 0; i++)
 		if (r->proc[i].task->zombie)
 			e = end(&r->proc[i], err);
+	for (size_t i = 1; i < r->n_procs && e == 0; i++)
+		if (!r->proc[i].task->zombie && r->proc[i].task->stop_signal)
+			e = stop(&r->proc[i], err);
 	for (size_t i = 0; i < r->n_procs && e == 0 && r->n_procs > 1; i++)
 		if (!r->proc[i].task->zombie)
 			e = drain(&r->proc[i], err);

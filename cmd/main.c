@@ -9,7 +9,7 @@ static const struct {
 	const char *name, *summary;
 	int (*run)(int argc, char **argv);
 } verbs[] = {
-#define VERB(name, summary) {#name, summary, verb_##name},
+#define VERB(function, name, summary) {name, summary, verb_##function},
 #include "verbs.def"
 #undef VERB
 };

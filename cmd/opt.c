@@ -49,8 +49,9 @@ static bool set_choice(const struct opt *o, const char *text)
 	return false;
 }
 
-static bool set(const struct opt *o, const char *text)
+static bool set(const struct opt *o, const char *text, const char **why)
 {
+	const struct opt_call *call;
 	uint64_t n;
 
 	switch (o->form) {
@@ -67,6 +68,10 @@ static bool set(const struct opt *o, const char *text)
 		return true;
 	case OPT_SECONDS:
 		return set_seconds(text, o->to);
+	case OPT_CALL:
+		call = o->to;
+		*why = call->take(call->to, text);
+		return !*why;
 	default:
 		return set_choice(o, text);
 	}
@@ -93,10 +98,12 @@ static void list_choices(const struct opt *o, char *out, size_t n)
 		len += (size_t)snprintf(out + len, n - len, " %s", o->choices[i]);
 }
 
-static void bad_value(const struct verb *v, const struct opt *o, const char *text)
+static void bad_value(
+	const struct verb *v, const struct opt *o, const char *text, const char *reason)
 {
-	char why[128] = "it is empty";
+	char why[128];
 
+	snprintf(why, sizeof(why), "%s", reason);
 	if (o->form == OPT_NUMBER)
 		snprintf(why, sizeof(why), "it is not a whole number from 0 to %u", o->max);
 	if (o->form == OPT_SECONDS)
@@ -123,11 +130,13 @@ static void print_help(const struct verb *v)
 }
 
 /* getopt's two tables from ours. */
-static void prepare(const struct verb *v, struct option *longs, char *shorts)
+static void prepare(const struct verb *v, struct option *longs, char *shorts, bool words)
 {
 	size_t n = 0;
 
-	*shorts++ = ':'; /* a missing argument is told apart from an unknown option */
+	if (words)
+		*shorts++ = '+'; /* the first word that is no option ends them */
+	*shorts++ = ':';         /* a missing argument is told apart from an unknown option */
 	for (const struct opt *o = v->opts; o->name && n < MAX_OPTS; o++, n++) {
 		int has_arg = o->form == OPT_FLAG ? no_argument : required_argument;
 
@@ -168,16 +177,17 @@ static void unknown(const struct verb *v, int c, char **argv)
 		opt_usage(v->name, "there is no such option here", "unknown option %s", name);
 }
 
-const char *opt_parse(const struct verb *v, int argc, char **argv)
+static bool parse_options(const struct verb *v, int argc, char **argv, bool words)
 {
 	struct option longs[MAX_OPTS + 2];
-	char shorts[2 * MAX_OPTS + 2];
+	char shorts[2 * MAX_OPTS + 3];
 	int c;
 
-	prepare(v, longs, shorts);
+	prepare(v, longs, shorts, words);
 	optind = 1;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
 		const struct opt *o = find(v, c);
+		const char *why = "it is empty";
 
 		if (c == HELP) {
 			print_help(v);
@@ -185,16 +195,43 @@ const char *opt_parse(const struct verb *v, int argc, char **argv)
 		}
 		if (!o) {
 			unknown(v, c, argv);
-			return NULL;
+			return false;
 		}
-		if (!set(o, optarg ? optarg : "")) {
-			bad_value(v, o, optarg ? optarg : "");
-			return NULL;
+		if (!set(o, optarg ? optarg : "", &why)) {
+			bad_value(v, o, optarg ? optarg : "", why);
+			return false;
 		}
 	}
+	return true;
+}
+
+const char *opt_parse(const struct verb *v, int argc, char **argv)
+{
+	if (!parse_options(v, argc, argv, false))
+		return NULL;
 	if (argc - optind == 1)
 		return argv[optind];
 	opt_usage(v->name, argc == optind ? "it is missing" : "there are too many words",
 		"expected one %s, found %d", v->operand, argc - optind);
 	return NULL;
+}
+
+char **opt_parse_words(const struct verb *v, int argc, char **argv)
+{
+	if (!parse_options(v, argc, argv, true))
+		return NULL;
+	if (optind < argc)
+		return argv + optind;
+	opt_usage(v->name, "it is missing", "expected %s", v->operand);
+	return NULL;
+}
+
+bool opt_parse_none(const struct verb *v, int argc, char **argv)
+{
+	if (!parse_options(v, argc, argv, false))
+		return false;
+	if (optind == argc)
+		return true;
+	opt_usage(v->name, "options only are expected", "unexpected word '%s'", argv[optind]);
+	return false;
 }

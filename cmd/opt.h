@@ -16,6 +16,13 @@ enum opt_form {
 	OPT_NUMBER,  /* unsigned, up to max */
 	OPT_SECONDS, /* int64_t ns; decimals allowed */
 	OPT_CHOICE,  /* int: index in choices */
+	OPT_CALL,    /* struct opt_call */
+};
+
+/* Takes the argument: NULL, or why it is wrong. */
+struct opt_call {
+	const char *(*take)(void *to, const char *text);
+	void *to;
 };
 
 struct opt {
@@ -42,6 +49,15 @@ struct verb {
  */
 const char *opt_parse(const struct verb *v, int argc, char **argv);
 
+/*
+ * The same for verbs whose options end with the first word that is none, or with --: returns the
+ * words from there on, at least one.
+ */
+char **opt_parse_words(const struct verb *v, int argc, char **argv);
+
+/* The same for verbs without an operand. */
+bool opt_parse_none(const struct verb *v, int argc, char **argv);
+
 /* Print the three lines of a wrong command line; what is printf-like. */
 void opt_usage(const char *verb, const char *why, const char *what, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -50,7 +66,7 @@ void opt_usage(const char *verb, const char *why, const char *what, ...)
 bool opt_number(const char *text, uint64_t max, uint64_t *ret);
 
 /* The verbs. */
-#define VERB(name, summary) int verb_##name(int argc, char **argv);
+#define VERB(function, name, summary) int verb_##function(int argc, char **argv);
 #include "verbs.def"
 #undef VERB
 

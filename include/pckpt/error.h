@@ -21,9 +21,12 @@ struct pk_error {
 /* The name of a class ("NOPERM"), or "unknown". */
 const char *pk_class_name(int class);
 
+/* The second and the third line; where they are empty the class speaks. */
+const char *pk_error_why(const struct pk_error *err);
+const char *pk_error_try(const struct pk_error *err);
+
 /*
- * Print the three lines to stderr: "pckpt: <verb>: what", "  why: ...", "  try: ...". Where why or
- * try is empty the class speaks.
+ * Print the three lines to stderr: "pckpt: <verb>: what", "  why: ...", "  try: ...".
  */
 void pk_error_print(const struct pk_error *err, const char *verb);
 

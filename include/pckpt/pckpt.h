@@ -10,6 +10,7 @@
 #define PCKPT_PCKPT_H
 
 #include <limits.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,10 +30,17 @@ struct pckpt_dump_options {
 	unsigned workers;   /* threads that read and compress; 0: one for each CPU we may use */
 	int64_t timeout_ns; /* give up after this long; 0: never */
 	bool trace;         /* print what is done inside the process */
+	/*
+	 * The process that supervises the program, if that asks for the dump in a child of its own:
+	 * its standard streams are marked in the image, and no signals but its own, and its end,
+	 * end the dump early. 0: none.
+	 */
+	pid_t supervisor;
 };
 
 struct pckpt_dump_result {
-	char path[PATH_MAX]; /* of the checkpoint; "" in a dry run */
+	char path[PATH_MAX]; /* of the checkpoint; "" in a dry run, and if there is none */
+	uint32_t number;     /* of the checkpoint in its store */
 	char comm[32];
 	pid_t pid;
 	unsigned processes;
@@ -52,6 +60,7 @@ int pckpt_dump(
 
 enum pckpt_pids { PCKPT_PIDS_AUTO, PCKPT_PIDS_NS, PCKPT_PIDS_SAME, PCKPT_PIDS_ANY };
 
+struct pckpt_restore_result;
 struct pckpt_restore_options {
 	const char *image; /* a store (its newest checkpoint) or a checkpoint */
 	enum pckpt_pids pids;
@@ -61,14 +70,23 @@ struct pckpt_restore_options {
 	unsigned workers;
 	bool trace;
 	bool redirect_vdso; /* treat the vDSO as another kernel's: for tests */
+	/*
+	 * The caller's parent supervises: it passes signals on to the program. Standard streams
+	 * that the image has marks of come from the caller.
+	 */
+	bool supervised;
+	/* Called at the hand-over; NULL: not. */
+	void (*running)(const struct pckpt_restore_result *r, void *arg);
+	void *running_arg;
 };
 
 struct pckpt_restore_result {
-	char path[PATH_MAX]; /* the checkpoint that was used */
-	pid_t pid;           /* of the program, as seen from here */
-	int status;          /* wait status of the program; 0 with detach */
-	int64_t built_ns;    /* from the call to the hand-over */
-	bool handed_over;    /* the program ran: what follows is its own fate */
+	char path[PATH_MAX];   /* the checkpoint that was used */
+	pid_t pid;             /* of the program, as seen from here */
+	uint64_t memory_bytes; /* that the image holds of it */
+	int status;            /* wait status of the program; 0 with detach */
+	int64_t built_ns;      /* from the call to the hand-over */
+	bool handed_over;      /* the program ran: what follows is its own fate */
 };
 int pckpt_restore(const struct pckpt_restore_options *o, struct pckpt_restore_result *ret,
 	struct pk_error *err);
@@ -78,5 +96,67 @@ struct pckpt_verify_result {
 	uint64_t records, files, image_bytes;
 };
 int pckpt_verify(const char *image, struct pckpt_verify_result *ret, struct pk_error *err);
+
+/*
+ * pckpt run: start a program, or continue it from the newest good checkpoint of a store; dump it
+ * from time to time and when asked to, pass signals on, and stay until it ends.
+ */
+struct pckpt_signals {
+	sigset_t mask;
+	struct sigaction chld;
+};
+
+/* Keeps all signals for pckpt_run(): to be called first of all, so that none is lost. */
+void pckpt_run_block(struct pckpt_signals *ret);
+
+struct pckpt_on {
+	int signal;
+	bool kill; /* end the program with the dump */
+};
+
+struct pckpt_run_options {
+	const char *store;
+	char *const *argv;                 /* the command, ends with NULL */
+	const struct pckpt_signals *given; /* what the command gets */
+	int64_t every_ns;                  /* time between dumps; 0: none of these */
+	bool every_auto;                   /* chosen by how long dumps stop the program */
+	const struct pckpt_on *on;         /* signals that ask for a dump */
+	size_t n_on;
+	unsigned keep;
+	const char *report, *events, *pidfile; /* files, NULL: none */
+	bool fresh;                            /* start the command whatever is in the store */
+	bool strict;
+	int64_t timeout_ns; /* of a dump */
+	unsigned workers;
+	enum pckpt_pids pids;
+	bool trace;
+};
+
+/* What a failed run exits with: nothing ran. 126 and 127 are for commands, as in a shell. */
+enum { PCKPT_RUN_NOTHING = 125 };
+
+enum pckpt_run_end {
+	PCKPT_RUN_FAILED, /* nothing ran */
+	PCKPT_RUN_EXITED, /* value: the program's exit code */
+	PCKPT_RUN_KILLED, /* value: the signal that ended it */
+	PCKPT_RUN_SAVED,  /* value: the number of the checkpoint, with which it was ended */
+};
+
+struct pckpt_run_result {
+	enum pckpt_run_end end;
+	unsigned value;
+	int code; /* what a failed one exits with */
+};
+
+/*
+ * Says on stderr, and in the file of events, what happens, failures included. Nothing that descends
+ * from this process is left afterwards.
+ */
+int pckpt_run(
+	const struct pckpt_run_options *o, struct pckpt_run_result *ret, struct pk_error *err);
+
+/* "SIGTERM"; and the number of "SIGTERM", "TERM", "15", 0 if there is no such signal. */
+const char *pckpt_signal_name(int sig);
+int pckpt_signal_number(const char *name);
 
 #endif

@@ -188,9 +188,21 @@ static const char *remedy(int class)
 	}
 }
 
+const char *pk_error_why(const struct pk_error *err)
+{
+	return err->why[0] ? err->why : meaning(err->class);
+}
+
+const char *pk_error_try(const struct pk_error *err)
+{
+	return err->try[0] ? err->
+	try : remedy(err->class)
+		;
+}
+
 void pk_error_print(const struct pk_error *err, const char *verb)
 {
 	fprintf(stderr, "pckpt: %s: %s\n", verb, err->what);
-	fprintf(stderr, "  why: %s\n", err->why[0] ? err->why : meaning(err->class));
-	fprintf(stderr, "  try: %s\n", err->try[0] ? err->try : remedy(err->class));
+	fprintf(stderr, "  why: %s\n", pk_error_why(err));
+	fprintf(stderr, "  try: %s\n", pk_error_try(err));
 }

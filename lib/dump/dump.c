@@ -246,6 +246,7 @@ static int commit(struct pk_dump *d, struct pk_error *err)
 		return r;
 	pk_fault("dump.committed");
 	snprintf(d->ret->path, sizeof(d->ret->path), "%.3900s/%06u", d->store.path, number);
+	d->ret->number = number;
 	if (d->o->keep && pk_store_prune(&d->store, d->o->keep, err) < 0) {
 		/* The new checkpoint is good, whatever became of the old ones. */
 		pk_log(PK_LOG_WARN, "%s: %s", err->what, err->why);

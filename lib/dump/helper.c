@@ -26,13 +26,16 @@ struct report {
 	struct pckpt_dump_result result;
 };
 
-/* The one variable of the process that a signal handler needs. */
+/* What the process's signal handler needs. */
 static atomic_bool cancelled;
+static pid_t heeded; /* whose signals count; 0: everybody's */
 
-static void cancel(int sig)
+static void cancel(int sig, siginfo_t *info, void *context)
 {
 	(void)sig;
-	atomic_store(&cancelled, true);
+	(void)context;
+	if (!heeded || info->si_pid == heeded || getppid() != heeded)
+		atomic_store(&cancelled, true);
 }
 
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
@@ -46,11 +49,12 @@ static void ending_set(sigset_t *set)
 
 static _Noreturn void helper(const struct pckpt_dump_options *o, int fd, pid_t parent)
 {
-	struct sigaction act = {.sa_handler = cancel};
+	struct sigaction act = {.sa_sigaction = cancel, .sa_flags = SA_SIGINFO};
 	struct report rep = {0};
 	sigset_t set;
 
 	setsid();
+	heeded = o->supervisor ? parent : 0;
 	for (size_t i = 0; i < sizeof(ending) / sizeof(*ending); i++)
 		sigaction(ending[i], &act, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -83,7 +87,7 @@ static ssize_t read_report(int fd, struct report *rep)
 }
 
 /* Pass signals on to the helper until it reports. Returns the signal that ended the wait, or 0. */
-static int wait_report(pid_t pid, int fd, int sigfd)
+static int wait_report(pid_t pid, int fd, int sigfd, pid_t only)
 {
 	int got = 0;
 
@@ -94,7 +98,8 @@ static int wait_report(pid_t pid, int fd, int sigfd)
 
 		if (poll(p, 2, -1) < 0 && errno != EINTR)
 			return got;
-		if (p[1].revents & POLLIN && read(sigfd, &info, sizeof(info)) == sizeof(info)) {
+		if (p[1].revents & POLLIN && read(sigfd, &info, sizeof(info)) == sizeof(info) &&
+			(!only || (pid_t)info.ssi_pid == only)) {
 			got = (int)info.ssi_signo;
 			kill(pid, SIGTERM);
 		}
@@ -132,7 +137,7 @@ int pckpt_dump(
 	if (pid == 0)
 		helper(o, pipefd[1], parent);
 	close(pipefd[1]);
-	got = pid < 0 ? 0 : wait_report(pid, pipefd[0], sigfd);
+	got = pid < 0 ? 0 : wait_report(pid, pipefd[0], sigfd, o->supervisor);
 	n = pid < 0 ? 0 : read_report(pipefd[0], &rep);
 	close(pipefd[0]);
 	if (sigfd >= 0)

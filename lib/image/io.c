@@ -19,6 +19,8 @@ static const char *remedy(int e)
 
 int pk_from_newer(struct pk_error *err)
 {
+	if (err)
+		err->sys_errno = ENOTSUP; /* nothing is wrong with it */
 	pk_why(err, "a newer version of pckpt wrote this image");
 	return pk_try(err, "read it with the version that wrote it, or a newer one");
 }

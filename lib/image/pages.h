@@ -79,6 +79,7 @@ int pk_pages_open(int dirfd, const char *name, uint64_t size, uint64_t footer_xx
 	struct pk_pages **ret, struct pk_error *err);
 void pk_pages_close(struct pk_pages *p);
 size_t pk_pages_groups(const struct pk_pages *p);
+uint64_t pk_pages_raw(const struct pk_pages *p); /* its bytes before compression */
 const char *pk_pages_name(const struct pk_pages *p);
 
 /*

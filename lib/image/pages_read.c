@@ -23,6 +23,7 @@ struct pk_pages {
 	int fd;
 	char *name;
 	uint64_t size;
+	uint64_t raw;
 	struct group_at *group;
 	uint32_t n;
 };
@@ -122,6 +123,7 @@ static int check_footer(
 		damaged(p, err, "its format version is unknown");
 		return pk_from_newer(err);
 	}
+	p->raw = t.raw;
 	p->n = (uint32_t)((n - PK_SKIP_HEAD - PK_TRAILER) / PK_FOOTER_GROUP);
 	p->group = calloc(p->n + 1ul, sizeof(*p->group));
 	if (!p->group)
@@ -196,6 +198,11 @@ int pk_pages_open(int dirfd, const char *name, uint64_t size, uint64_t footer_xx
 size_t pk_pages_groups(const struct pk_pages *p)
 {
 	return p->n;
+}
+
+uint64_t pk_pages_raw(const struct pk_pages *p)
+{
+	return p->raw;
 }
 
 const char *pk_pages_name(const struct pk_pages *p)

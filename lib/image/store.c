@@ -131,6 +131,16 @@ int pk_store_numbers(int dirfd, uint32_t **ret, size_t *ret_n)
 
 /* Opening */
 
+/* What else belongs in a store: of `pckpt run`, and what restores cut off. */
+static bool is_ours(const char *name)
+{
+	const char *end = strrchr(name, '.');
+
+	return !strcmp(name, LOCK_NAME) || !strcmp(name, "cut") || !strncmp(name, "command", 7) ||
+	       !strncmp(name, "run", 3) || !strncmp(name, "ended", 5) ||
+	       (end && !strcmp(end, ".bad"));
+}
+
 /* Fails for a directory that holds something else, unless it has a checkpoint as well. */
 static int check_is_store(const struct pk_store *s, struct pk_error *err)
 {
@@ -146,7 +156,7 @@ static int check_is_store(const struct pk_store *s, struct pk_error *err)
 
 		if (ours && !e.part && complete(s->dirfd, e.number))
 			return 0;
-		if (!ours && strcmp(name, LOCK_NAME) != 0)
+		if (!ours && !is_ours(name))
 			snprintf(other, sizeof(other), "%s", name);
 	}
 	if (errno)

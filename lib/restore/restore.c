@@ -69,10 +69,14 @@ static int restore(struct pk_restore *r, struct pk_error *err)
 	e = build(r, err);
 	if (e < 0)
 		return e;
+	for (size_t i = 0; i < r->image.n_pages; i++)
+		r->ret->memory_bytes += pk_pages_raw(r->image.pages[i]);
 	r->ret->pid = r->seed;
 	r->ret->built_ns = pk_now() - started;
 	r->ret->handed_over = true;
 	pk_target_free(&r->target); /* pipes' other ends, above all */
+	if (r->o->running)
+		r->o->running(r->ret, r->o->running_arg);
 	pk_log(PK_LOG_INFO, "%s: %s runs again as pid %d, after %.3f s", r->image.path,
 		r->task->comm, r->seed, (double)r->ret->built_ns / 1e9);
 	if (!r->o->detach)

@@ -72,7 +72,7 @@ static void pass_on(const struct pk_restore *r, int sigfd)
 {
 	struct signalfd_siginfo info;
 
-	if (read(sigfd, &info, sizeof(info)) != sizeof(info))
+	if (read(sigfd, &info, sizeof(info)) != sizeof(info) || r->o->supervised)
 		return;
 	/* SI_KERNEL: from the terminal, to everybody in the group. */
 	if (info.ssi_code == SI_KERNEL && !own_group(r))

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "opt.h"
+#include "pckpt/pckpt.h"
+
+#define SECOND INT64_C(1000000000)
+
+enum { MAX_ON = 64, AGAIN = 75 }; /* the same command goes on */
+
+struct args {
+	struct pckpt_run_options o;
+	struct pckpt_on on[MAX_ON];
+	int pids;
+	bool verbose;
+};
+
+/* "90s", "30m", "2h", "1d", "90". */
+static bool parse_time(const char *text, int64_t *ns)
+{
+	static const struct {
+		const char *unit;
+		double seconds;
+	} units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+	char *end;
+	double n;
+
+	if ((text[0] < '0' || text[0] > '9') && text[0] != '.')
+		return false;
+	n = strtod(text, &end);
+	for (size_t i = 0; i < sizeof(units) / sizeof(*units); i++)
+		if (!strcmp(end, units[i].unit)) {
+			n *= units[i].seconds;
+			*ns = n < 1e9 ? (int64_t)(n * (double)SECOND) : 0;
+			return *ns > 0;
+		}
+	return false;
+}
+
+static const char *take_every(void *to, const char *text)
+{
+	struct args *a = to;
+
+	a->o.every_auto = !strcmp(text, "auto");
+	if (a->o.every_auto || parse_time(text, &a->o.every_ns))
+		return NULL;
+	return "it is no time: 90s, 30m, 2h, or auto";
+}
+
+static const char *take_timeout(void *to, const char *text)
+{
+	return parse_time(text, to) ? NULL : "it is no time: 90s, 5m, 1h";
+}
+
+static const char *take_on(void *to, const char *text)
+{
+	struct args *a = to;
+	struct pckpt_on *on = &a->on[a->o.n_on];
+	char name[32];
+	size_t n = strcspn(text, ":");
+
+	if (a->o.n_on == MAX_ON)
+		return "there are too many of these";
+	if (n >= sizeof(name))
+		return "there is no such signal";
+	memcpy(name, text, n);
+	name[n] = '\0';
+	on->signal = pckpt_signal_number(name);
+	on->kill = !strcmp(text + n, ":kill");
+	if (!on->signal)
+		return "there is no such signal";
+	if (text[n] && !on->kill)
+		return "only :kill may follow the signal";
+	if (on->signal == SIGKILL || on->signal == SIGSTOP || on->signal == SIGCHLD)
+		return "this signal cannot be had";
+	a->o.n_on++;
+	return NULL;
+}
+
+static char **parse(struct args *a, int argc, char **argv)
+{
+	static const char *const pids[] = {"auto", "ns", "same", "any", NULL};
+	struct opt_call every = {take_every, a}, on = {take_on, a};
+	struct opt_call timeout = {take_timeout, &a->o.timeout_ns};
+	const struct opt opts[] = {
+		{'o', "store", "DIR", OPT_TEXT, &a->o.store, 0, NULL, "directory of checkpoints"},
+		{0, "every", "T", OPT_CALL, &every, 0, NULL,
+			"time between dumps: 90s, 30m, 2h, or auto"},
+		{0, "on", "SIG[:kill]", OPT_CALL, &on, 0, NULL,
+			"dump on this signal; :kill ends the program with it"},
+		{0, "keep", "N", OPT_NUMBER, &a->o.keep, 1000000, NULL,
+			"checkpoints that remain in the store (default 2; 0: all)"},
+		{0, "report", "FILE", OPT_TEXT, &a->o.report, 0, NULL,
+			"write there how it ended: exited CODE, killed SIGNAL, saved NUMBER ..."},
+		{0, "events", "FILE", OPT_TEXT, &a->o.events, 0, NULL,
+			"append what is said on stderr to FILE, too"},
+		{0, "pidfile", "FILE", OPT_TEXT, &a->o.pidfile, 0, NULL,
+			"write the program's process number, as seen from here"},
+		{0, "fresh", NULL, OPT_FLAG, &a->o.fresh, 0, NULL,
+			"start the command whatever is in the store"},
+		{0, "timeout", "T", OPT_CALL, &timeout, 0, NULL, "give a dump up after this time"},
+		{0, "strict", NULL, OPT_FLAG, &a->o.strict, 0, NULL,
+			"do not save connections that lead outside of the job"},
+		{0, "pid", "HOW", OPT_CHOICE, &a->pids, 0, pids,
+			"process numbers when continued: auto, ns, same, any"},
+		{'T', "threads", "N", OPT_NUMBER, &a->o.workers, 256, NULL,
+			"threads that read and write memory (default: the CPUs allowed)"},
+		{'v', "verbose", NULL, OPT_FLAG, &a->verbose, 0, NULL, "say more"},
+		{0},
+	};
+	const struct verb v = {
+		"run",
+		"-- COMMAND [ARG...]",
+		"Runs COMMAND, and saves it into the store DIR from time to time and on the\n"
+		"signals that are named. Given again, it goes on from the newest good checkpoint.\n"
+		"All other signals are passed on.\n\n"
+		"Ends as the program does: with its exit code, or by its signal. 75: the program\n"
+		"was saved and ended; the same command goes on. 125: nothing could be started.\n"
+		"126, 127: COMMAND cannot be run, or is not there.",
+		opts,
+	};
+
+	return opt_parse_words(&v, argc, argv);
+}
+
+static int check(const struct args *a)
+{
+	if (a->o.store)
+		return 0;
+	opt_usage("run", "checkpoints need a place", "--store is missing");
+	return -1;
+}
+
+/* As the program did, so that who waits for us sees the same. It has left a core if it had to. */
+static int die_by(int sig)
+{
+	const struct rlimit none = {0};
+	sigset_t set;
+
+	setrlimit(RLIMIT_CORE, &none);
+	prctl(PR_SET_DUMPABLE, 0);
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	raise(sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	return 128 + sig;
+}
+
+int verb_run(int argc, char **argv)
+{
+	struct pckpt_signals given;
+	struct args a = {.o = {.keep = 2, .trace = getenv("PCKPT_TRACE") != NULL}};
+	struct pckpt_run_result r;
+	struct pk_error err = {0};
+
+	pckpt_run_block(&given);
+	a.o.argv = parse(&a, argc, argv);
+	if (!a.o.argv || check(&a) < 0)
+		return PK_E_USAGE;
+	a.o.given = &given;
+	a.o.on = a.on;
+	a.o.pids = (enum pckpt_pids)a.pids;
+	pckpt_verbose(a.verbose);
+	if (pckpt_run(&a.o, &r, &err) < 0)
+		return r.code;
+	if (r.end == PCKPT_RUN_KILLED)
+		return die_by((int)r.value);
+	return r.end == PCKPT_RUN_SAVED ? AGAIN : (int)r.value;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of lib/run share: one supervised program, and what happens to it. */
+#ifndef PK_RUN_INTERNAL_H
+#define PK_RUN_INTERNAL_H
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/time.h"
+#include "pckpt/pckpt.h"
+
+/* A child of ours that dumps or restores; it reports through a pipe. */
+struct pk_worker {
+	pid_t pid; /* 0: none */
+	int fd;
+};
+
+/* What it reports: a restore twice, at the hand-over and at the program's end. */
+struct pk_news {
+	bool running; /* the hand-over */
+	int ret;
+	struct pk_error err;
+	struct pckpt_dump_result dump;
+	struct pckpt_restore_result restore;
+};
+
+/* One checkpoint of the store that the program may be continued from. */
+struct pk_candidate {
+	uint32_t number;
+	bool damaged;
+};
+
+struct pk_run {
+	const struct pckpt_run_options *o;
+	struct pckpt_run_result *ret;
+	pid_t self;
+	int sigfd;
+	int events;         /* -1: none */
+	struct pk_buf held; /* lines for stderr that wait until a restore is through */
+	bool holding;
+
+	/* The program */
+	pid_t child;   /* that, or the restore that it runs under; 0: it has ended */
+	pid_t program; /* its number as seen from here; 0 while it is not there yet */
+	struct pk_worker restore;
+	uint64_t waiting; /* signals for it that came before it was there */
+	bool over;
+	int status;  /* wait status */
+	int gave_up; /* the signal that ended us while it was being restored */
+
+	/* resume.c */
+	struct pk_candidate *candidate; /* newest first */
+	size_t n_candidates, at;
+	struct pk_error unfit; /* why the newest good one cannot be continued */
+
+	/* Dumps */
+	struct pk_worker dump;
+	bool dump_kills, told; /* the one that is being made; it was told to stop */
+	int64_t dump_began;
+	bool wanted, kill_wanted;
+	int64_t next;       /* pk_now() of the next periodic one; 0: none */
+	int64_t kill_again; /* the earliest moment for another try */
+	unsigned kill_failures;
+	uint32_t saved; /* the checkpoint that the program was ended with */
+	int64_t stall;  /* how long the last one stopped the program */
+	bool done;
+};
+
+/*
+ * say.c: one line for stderr and the file of events, "pckpt: " in front. While `holding`, those for
+ * stderr wait: the file behind it may be about to be cut back.
+ */
+void pk_say(struct pk_run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a failure: "what happened: WHAT; what now", with its reason and remedy below. */
+void pk_say_failure(
+	struct pk_run *run, const char *happened, const struct pk_error *err, const char *now);
+void pk_say_held(struct pk_run *run);
+int pk_open_events(struct pk_run *run, struct pk_error *err);
+/* "512 KiB", "1.2 GiB" */
+void pk_size_text(uint64_t bytes, char *out, size_t n);
+/* Words as a shell would read them, on one line; cut where there is no room. */
+void pk_command_text(char *const *argv, char *out, size_t n);
+/* A file that appears at once, or not at all. */
+int pk_put_file(const char *path, const char *text, struct pk_error *err);
+int pk_write_report(const struct pk_run *run, struct pk_error *err);
+
+/* child.c: all return a negative class if the child could not be started. */
+int pk_start_program(struct pk_run *run, struct pk_error *err);
+int pk_start_restore(struct pk_run *run, const char *image, struct pk_error *err);
+int pk_start_dump(struct pk_run *run, bool kill, struct pk_error *err);
+/* The next report of a worker; false if there is none. */
+bool pk_read_news(const struct pk_worker *w, struct pk_news *news);
+void pk_forget_worker(struct pk_worker *w);
+/* Kill and bury all that descends from us. */
+void pk_end_all(struct pk_run *run);
+
+/* resume.c: what is in the store, and from where the program goes on. */
+int pk_open_store(struct pk_run *run, struct pk_error *err);
+/* The next thing to try: a checkpoint, or the command from its beginning. */
+int pk_resume(struct pk_run *run, struct pk_error *err);
+/* That checkpoint could not be restored. */
+void pk_not_resumed(struct pk_run *run, const struct pk_error *err);
+/* It could: what is damaged is put aside. */
+void pk_resumed(struct pk_run *run);
+void pk_free_candidates(struct pk_run *run);
+
+#endif

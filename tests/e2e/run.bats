@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: Apache-2.0
+# pckpt run: a program under checkpoints, from its first start to its end, over several runs.
+# shellcheck disable=SC2030,SC2031,SC2089,SC2090,SC2154 # each test is a subshell; e2e.bash and bats set variables
+load e2e
+
+# supervise [option...] [-- COMMAND...]: pckpt run in the background, with the output of all runs in
+# job.out, as a batch job has it; until the program runs. $JOB and $OWNER are set.
+supervise() {
+	local args=(--store "$S" --report "$W/end" --events "$W/events" --pidfile "$W/pid")
+	while [ $# -gt 0 ] && [ "$1" != -- ]; do
+		args+=("$1")
+		shift
+	done
+	[ $# -gt 0 ] || set -- -- "$E2E_PROGRAMS/job"
+	rm -f "$W/pid" "$W/end"
+	"$PCKPT" run "${args[@]}" "$@" </dev/null >>"$W/job.out" 2>>"$W/run.err" 3>&- 4>&- &
+	OWNER=$!
+	started+=("$OWNER")
+	await exists_or_ended "$W/pid" "$OWNER"
+	[ ! -e "$W/pid" ] || JOB=$(<"$W/pid")
+}
+
+runs() {
+	[ -e "$W/pid" ] || { echo "it does not run"; return 1; }
+	await grown "$W/job.out" "$(stat -c %s "$W/job.out")"
+}
+
+# over CODE REPORT: the end of the run, as the shell and the report tell it.
+over() {
+	local code=0
+	await ended "$OWNER" || return 1
+	wait "$OWNER" || code=$?
+	[ "$code" -eq "$1" ] || { echo "exit code $code, expected $1"; return 1; }
+	[ "$(<"$W/end")" = "$2" ] || { echo "report: $(<"$W/end"), expected $2"; return 1; }
+	[ ! -e "$W/report" ]
+	nothing_left
+}
+
+# save: ends the program with a checkpoint, $n.
+save() {
+	n=$((${n:-0} + 1))
+	kill -USR1 "$OWNER"
+	over 75 "saved $n"
+}
+
+said() { # how often a line is in the file of events
+	[ "$(grep -cE "$2" "$W/events")" -eq "$1" ]
+}
+
+@test "a program that ends by itself: its exit code, its output, no checkpoint" {
+	supervise
+	runs
+	release "exit 7"
+	over 7 "exited 7"
+	whole job.out
+	store_is command
+	said 1 "^pckpt: started pid $JOB: $E2E_PROGRAMS/job$"
+	said 1 "^pckpt: ended: exit code 7$"
+	cmp events run.err
+}
+
+@test "a program that dies by a signal: so does pckpt run, without a core" {
+	ulimit -c unlimited
+	supervise
+	release "kill 11"
+	over 139 "killed 11"
+	said 1 "^pckpt: ended: signal 11 \(SIGSEGV\)$"
+	rm -f core* go
+}
+
+@test "saved and continued five times: one whole output" {
+	for i in 1 2 3 4 5; do
+		supervise --on USR1:kill
+		runs
+		save
+		store_is "$([ "$i" -eq 1 ] || printf '%06d ' $((i - 1)))$(printf %06d "$i") command$(
+			[ "$i" -eq 1 ] || echo " cut")"
+	done
+	supervise --on USR1:kill
+	runs
+	release "exit 7"
+	over 7 "exited 7"
+	whole job.out
+	said 1 "^pckpt: started"
+	said 5 "^pckpt: saved 00000[1-5]: [0-9.]+ [KM]iB in [0-9.]+ s, stalled [0-9.]+ s, image .*iB; the program was ended$"
+	said 5 "^pckpt: restored 00000[1-5] of pid [0-9]+ in [0-9.]+ s, memory .*iB$"
+}
+
+@test "SIGSEGV after it was continued" {
+	supervise --on USR1:kill
+	save
+	supervise --on USR1:kill
+	release "kill 11"
+	over 139 "killed 11"
+}
+
+@test "--every, --keep: dumps while it runs" {
+	supervise --every 0.2s --keep 3
+	await said_atleast 5 "^pckpt: dumped"
+	runs
+	release
+	over 0 "exited 0"
+	whole job.out
+	dumped=("$S"/0*)
+	[ ${#dumped[@]} -eq 3 ]
+}
+
+said_atleast() {
+	[ "$(grep -cE "$2" "$W/events")" -ge "$1" ]
+}
+
+@test "--on without :kill: the program runs on; names and numbers of signals" {
+	supervise --on SIGUSR1 --on usr2 --on 36
+	kill -USR1 "$OWNER"
+	await said 1 "^pckpt: dumped 000001"
+	kill -USR2 "$OWNER"
+	await said 1 "^pckpt: dumped 000002"
+	kill -36 "$OWNER"
+	await said 1 "^pckpt: dumped 000003"
+	release
+	over 0 "exited 0"
+	[ ! -e signals ] # none of them was for the program
+	whole job.out
+}
+
+noted() {
+	[ "$(sort -n signals 2>/dev/null | tr '\n' ' ')" = "$*" ]
+}
+
+@test "all other signals are for the program, started or continued" {
+	supervise --on USR1:kill
+	for again in 1 2; do
+		for signal in HUP INT QUIT USR2 PIPE ALRM TERM CONT WINCH 40; do
+			kill -$signal "$OWNER"
+		done
+		await noted "1 2 3 12 13 14 15 18 28 40 "
+		rm signals
+		[ "$again" -eq 2 ] || { save; supervise --on USR1:kill; }
+	done
+	release
+	over 0 "exited 0"
+}
+
+@test "SIGKILL of pckpt run: the program ends, too; the next run goes on" {
+	for n in 1 2; do
+		supervise --every 0.2s
+		await said_atleast "$n" "^pckpt: dumped"
+		kill -KILL "$OWNER"
+		wait "$OWNER" || true
+		await ended "$JOB"
+		nothing_left
+	done
+	supervise
+	runs
+	release
+	over 0 "exited 0"
+	whole job.out
+}
+
+@test "SIGKILL of pckpt run in the middle of a dump" {
+	with_faults
+	supervise --on USR1:kill
+	save
+	export PCKPT_FAULT=dump.commit=stop
+	supervise --on USR1:kill
+	unset PCKPT_FAULT
+	kill -USR1 "$OWNER"
+	await helper_stopped
+	kill -KILL "$OWNER"
+	wait "$OWNER" || true
+	await ended "$JOB"
+	kill -CONT "$helper"
+	nothing_left
+	supervise --on USR1:kill
+	said 2 "^pckpt: restored 000001"
+	runs
+	release
+	over 0 "exited 0"
+	whole job.out
+}
+
+# Sets $helper: the dump's process that stopped itself.
+helper_stopped() {
+	local p
+	for p in $(marked); do
+		if grep -qs "^State:.T" "/proc/$p/status"; then
+			helper=$p
+			return 0
+		fi
+	done
+	return 1
+}
+
+@test "the newest checkpoint is damaged: the one before; the damaged one is put aside" {
+	for how in truncate flip core; do
+		rm -rf "$S" job.out events run.err ready signals go
+		n=0
+		supervise --on USR1:kill --keep 3
+		save
+		supervise --on USR1:kill --keep 3
+		runs
+		save
+		case $how in
+		truncate) truncate -s -100 "$S/000002/pages-00.lz4" ;;
+		flip) printf X | dd of="$S/000002/pages-00.lz4" bs=1 seek=2000 conv=notrunc status=none ;;
+		core) printf X | dd of="$S/000002/core.pk" bs=1 seek=100 conv=notrunc status=none ;;
+		esac
+		supervise --on USR1:kill --keep 3
+		said 1 "^pckpt: checkpoint 000002 is damaged: .*; trying the one before$"
+		said 2 "^pckpt: restored 000001"
+		store_is 000001 000002.bad command cut
+		runs
+		n=1
+		save
+		supervise
+		release
+		over 0 "exited 0"
+		whole job.out
+	done
+}
+
+@test "all checkpoints are damaged: from the beginning, and it is said" {
+	supervise --on USR1 --on USR2:kill
+	kill -USR1 "$OWNER"
+	await said 1 "^pckpt: dumped"
+	kill -USR2 "$OWNER"
+	over 75 "saved 2"
+	for n in 1 2; do
+		truncate -s -1 "$S/00000$n/pages-00.lz4"
+	done
+	rm job.out ready
+	supervise
+	said 1 "^pckpt: warning: every checkpoint in .* is damaged; the program starts from its beginning$"
+	store_is 000001.bad 000002.bad command
+	runs
+	release
+	over 0 "exited 0"
+	[ "$(head -n 1 job.out)" = "line 1" ]
+	whole job.out
+}
+
+# not_started CODE PATTERN...: nothing runs, not even "${command[@]}", and the reason is told.
+command=("$E2E_PROGRAMS/job")
+not_started() {
+	rm -f "$W/end"
+	pckpt run --store "$S" --report "$W/end" --on USR1:kill -- "${command[@]}"
+	refused "$@" || return 1
+	[ "$(<"$W/end")" = "failed $1" ] || { echo "report: $(<"$W/end")"; return 1; }
+	nothing_left
+}
+
+@test "a checkpoint that cannot be continued here: the one before, else nothing, but --fresh" {
+	echo 0123456789 >input
+	supervise --on USR1:kill -- "$E2E_PROGRAMS/job" open="$W/input"
+	save
+	cp -r "$S" kept
+	mv input away
+	command+=(open="$W/input")
+	not_started 125 "^pckpt: run: open file $W/input" "No such file" "--fresh starts the program"
+	diff -r kept "$S"
+	rm ready job.out
+	echo 0123456789 >input
+	supervise --fresh -- "$E2E_PROGRAMS/job" open="$W/input"
+	said 2 "^pckpt: started"
+	release
+	over 0 "exited 0"
+	store_is 000001 command
+}
+
+@test "a command that is not there, or cannot be run" {
+	command=(no/such)
+	not_started 127 "cannot run 'no/such'" "No such file"
+	command=("$W")
+	not_started 126 "cannot run '$W'" "Permission denied"
+}
+
+@test "a store that cannot be written: nothing is started" {
+	! as_root || skip "root may write everywhere"
+	mkdir "$S"
+	chmod 555 "$S"
+	not_started 125 "$S" "Permission denied"
+	chmod 755 "$S"
+	echo text >"$S/file"
+	not_started 125 "$S: is not a place for checkpoints" "'file'"
+}
+
+@test "another command than that of the checkpoints: a warning" {
+	supervise --on USR1:kill
+	save
+	supervise -- "$E2E_PROGRAMS/job" memory=1
+	said 1 "^pckpt: warning: the checkpoints in .* are of another command: $E2E_PROGRAMS/job$"
+	release
+	over 0 "exited 0"
+}
+
+@test "odd characters in names" {
+	odd=$'it\'s "odd"\n$(here) \\ é'
+	S="$BATS_TEST_TMPDIR/$odd" W2="$W/$odd"
+	mkdir "$W2"
+	cp "$E2E_PROGRAMS/job" "$W2/$odd"
+	for i in 1 2; do
+		supervise --on USR1:kill -- "$W2/$odd" "memory=1"
+		runs
+		save
+	done
+	supervise -- "$W2/$odd" "memory=1"
+	release
+	over 0 "exited 0"
+	whole job.out
+	[ "$(wc -l <events)" -eq 6 ]
+	said 0 "warning"
+}
+
+@test "wrong options" {
+	for args in "-- job" "--store $S" "--store $S --every 0 -- job" "--store $S --every 3x -- job" \
+		"--store $S --on KILL -- job" "--store $S --on NOSUCH -- job" "--store $S --on USR1:die -- job"; do
+		# shellcheck disable=SC2086 # words
+		pckpt run $args
+		refused 2
+	done
+	no_store
+}

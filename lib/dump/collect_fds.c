@@ -49,7 +49,7 @@ static int look_at(struct pk_source *s, uint32_t fd, struct pk_open_fd *o, struc
 
 	o->src = s;
 	f->fd = fd;
-	f->std = -1;
+	f->std = f->supervisor_std = -1;
 	snprintf(name, sizeof(name), "fd/%u", fd);
 	f->link = pk_read_link(s->procfd, name);
 	if (!f->link || fstatat(s->procfd, name, &f->st, 0) < 0)
@@ -98,6 +98,15 @@ static void find_std(struct pk_open_fds *all, size_t first, size_t i)
 				v[i].view.std = (int)v[k].view.fd;
 				return;
 			}
+}
+
+static void find_supervisor_std(const struct pk_dump *d, struct pk_open_fd *o)
+{
+	pid_t pid = d->o->supervisor;
+
+	for (int fd = 2; pid && S_ISREG(o->view.st.st_mode) && fd >= 0; fd--)
+		if (syscall(SYS_kcmp, pid, o->src->pid, KCMP_FILE, fd, o->view.fd) == 0)
+			o->view.supervisor_std = fd;
 }
 
 int pk_collect_open_file(struct pk_dump *d, size_t i, struct pk_error *err)
@@ -158,8 +167,10 @@ static int look_at_all(struct pk_dump *d, struct pk_proc *proc, struct pk_error 
 		return pk_fail_errno(err, "pid %d: descriptors", proc->src.pid);
 	for (size_t i = 0; i < n && r == 0; i++) {
 		r = pk_look_at_fd(d, &proc->src, fds[i], err);
-		if (r == 0)
-			find_std(&d->open, first, d->open.n - 1);
+		if (r < 0)
+			break;
+		find_std(&d->open, first, d->open.n - 1);
+		find_supervisor_std(d, &d->open.v[d->open.n - 1]);
 	}
 	return r;
 }

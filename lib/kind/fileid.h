@@ -31,4 +31,10 @@ uint64_t pk_mtime(const struct stat *st);
 void pk_fileid_open_path(
 	const struct pk_fileid *id, const struct pk_target *t, char *out, size_t n);
 
+/*
+ * regfile.c: the standard stream of the supervisor that a regular file was, when it was open for
+ * writing; -1: none.
+ */
+int pk_regfile_stream(const struct pk_obj *o);
+
 #endif

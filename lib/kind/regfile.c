@@ -22,6 +22,7 @@ struct regfile {
 	struct pk_fileid id;
 	uint32_t flags; /* open(2), without those of creation */
 	uint64_t pos;
+	uint32_t stream; /* of the supervisor, plus 1 */
 };
 
 static bool match(const struct pk_view *v)
@@ -34,6 +35,13 @@ static bool match(const struct pk_view *v)
 static bool writable(const struct regfile *f)
 {
 	return (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+int pk_regfile_stream(const struct pk_obj *o)
+{
+	const struct regfile *f = o && o->type == pk_kind_regfile.type ? o->data : NULL;
+
+	return f && f->stream >= 1 && f->stream <= 3 ? (int)f->stream - 1 : -1;
 }
 
 static int refuse_leased(const struct pk_file_view *f, struct pk_error *err)
@@ -51,6 +59,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 
 	f->flags = fv->info.flags & ~(uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_CLOEXEC);
 	f->pos = fv->info.pos;
+	if (writable(f) && fv->supervisor_std >= 0)
+		f->stream = (uint32_t)fv->supervisor_std + 1;
 	r = pk_fileid_set(&f->id, v->src, fv->link, &fv->st, err);
 	if (r < 0)
 		return r;
@@ -181,14 +191,55 @@ static int cut(const struct pk_target *t, const struct regfile *f, int fd, uint6
 	return 0;
 }
 
+/* A stream that does not append, and is the same file, goes on where the job was in it. */
+static void place_stream(const struct regfile *f, int stream, const struct stat *file)
+{
+	int flags = fcntl(stream, F_GETFL);
+	struct stat st;
+
+	if (flags >= 0 && !(flags & O_APPEND) && fstat(stream, &st) == 0 &&
+		st.st_ino == file->st_ino && st.st_dev == file->st_dev)
+		lseek(stream, (off_t)f->pos, SEEK_SET);
+}
+
+/*
+ * The job's standard stream is ours now. The file that it was may be the same one, or left behind:
+ * what has been written to it since the dump will be written again. It may as well be gone, or have
+ * been begun anew: that is nobody's fault.
+ */
+static int finish_stream(
+	struct pk_target *t, const struct regfile *f, int stream, struct pk_error *err)
+{
+	PK_CLOSE int fd = -1;
+	struct stat st;
+	int r = 0;
+
+	if (stat(f->id.path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->id.size)
+		return 0;
+	if ((uint64_t)st.st_size > f->id.size) {
+		fd = open(f->id.path, O_RDWR | O_CLOEXEC);
+		if (fd < 0) {
+			pk_log(PK_LOG_WARN, "%s cannot be cut back: %s", f->id.path,
+				strerror(errno));
+			return 0;
+		}
+		r = cut(t, f, fd, (uint64_t)st.st_size, err);
+	}
+	place_stream(f, t->std[stream], &st);
+	return r;
+}
+
 static int finish(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct regfile *f = o->data;
+	int stream = pk_file_stream(t, o->id);
 	PK_CLOSE int fd = -1;
 	struct stat st;
 
 	if (f->id.ghost || !writable(f))
 		return 0;
+	if (stream >= 0)
+		return finish_stream(t, f, stream, err);
 	if (stat(f->id.path, &st) == 0 && (uint64_t)st.st_size <= f->id.size)
 		return 0;
 	fd = open(f->id.path, O_RDWR | O_CLOEXEC);
@@ -210,6 +261,8 @@ static const struct pk_type type = {
 			PK_FIELD_IN(F, 4, PK_F_U32, id, ghost, "record of the carried file, or 0"),
 			PK_FIELD(F, 5, PK_F_U32, flags, "open(2) flags"),
 			PK_FIELD(F, 6, PK_F_U64, pos, "file offset"),
+			PK_FIELD(F, 7, PK_F_U32, stream,
+				"1, 2, 3: it was standard input, output, error of `pckpt run`"),
 			PK_FIELD_END,
 		},
 };

@@ -100,6 +100,7 @@ struct pk_file_view {
 	bool shared_with_std; /* the same open file description as descriptor 0, 1 or 2, or one of
 				 these */
 	int std;              /* which of the three, lowest; -1 if none */
+	int supervisor_std;   /* the same, of the process that supervises the job */
 };
 
 /*

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/array.h"
+#include "kind/fileid.h"
 #include "kind/kind.h"
 
 void pk_report_add(struct pk_report *r, const struct pk_error *err)
@@ -92,21 +93,31 @@ int pk_target_given(const struct pk_target *t, uint32_t obj)
 	return -1;
 }
 
+static int inherited_stream(const struct pk_target *t, uint32_t file)
+{
+	const struct pk_obj *o = pk_model_next(t->model, NULL, &pk_fds_type, PK_ANY_OWNER);
+	const struct pk_fds *fds = o ? o->data : NULL;
+	const struct pk_fd *fd = fds ? fds->fd.p : NULL;
+
+	for (size_t i = 0; fds && i < fds->fd.n && fd[i].fd <= 2; i++)
+		if (fd[i].file == file && t->std[fd[i].fd] >= 0)
+			return (int)fd[i].fd;
+	return -1;
+}
+
+int pk_file_stream(const struct pk_target *t, uint32_t file)
+{
+	int stream;
+
+	if (t->inherit_std)
+		return inherited_stream(t, file);
+	stream = t->supervised ? pk_regfile_stream(pk_model_find(t->model, file, NULL)) : -1;
+	return stream >= 0 && t->std[stream] >= 0 ? stream : -1;
+}
+
 bool pk_file_overridden(const struct pk_target *t, uint32_t file)
 {
-	const struct pk_obj *o = NULL;
-
-	if (!t->inherit_std)
-		return false;
-	while ((o = pk_model_next(t->model, o, &pk_fds_type, PK_ANY_OWNER))) {
-		const struct pk_fds *fds = o->data;
-		const struct pk_fd *fd = fds->fd.p;
-
-		for (size_t i = 0; i < fds->fd.n && fd[i].fd <= 2; i++)
-			if (fd[i].file == file && t->std[fd[i].fd] >= 0)
-				return true;
-	}
-	return false;
+	return pk_file_stream(t, file) >= 0;
 }
 
 const struct pk_obj *pk_target_file(const struct pk_target *t, uint32_t task, uint32_t fd)

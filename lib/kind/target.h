@@ -37,6 +37,7 @@ struct pk_target {
 	bool redirect_vdso; /* treat the vDSO as another kernel's (tests) */
 	bool time_ns;     /* the job's clocks go on where they were; known when plans are written */
 	bool inherit_std; /* 0, 1, 2 always come from here, files too */
+	bool supervised;  /* so do files that were a supervisor's standard streams */
 	const char *store; /* path of the store: cut-off tails go there */
 
 	bool own_devpts; /* the job needs a devpts mount of its own */
@@ -123,7 +124,12 @@ int pk_target_staged(const struct pk_target *t, uint32_t obj);
 /* Its number in the new process, -1 if there is none. */
 int pk_target_given(const struct pk_target *t, uint32_t obj);
 
-/* --stdio=inherit: whether the file of this record is one of descriptors 0 to 2. */
+/*
+ * The standard stream from here that takes the place of an open file of any kind, wherever the job
+ * shares that; -1: none. With inherit_std it is one of descriptors 0 to 2 of the job's first
+ * process.
+ */
+int pk_file_stream(const struct pk_target *t, uint32_t file);
 bool pk_file_overridden(const struct pk_target *t, uint32_t file);
 
 /*

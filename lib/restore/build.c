@@ -285,7 +285,10 @@ static int finish_files(struct pk_restore *r, struct pk_error *err)
 		const struct pk_kind *k = pk_kind_of(o->type);
 		int e;
 
-		if (!k || !k->finish || pk_file_overridden(&r->target, o->id))
+		if (!k || !k->finish)
+			continue;
+		/* What is cut back is the file that it was. */
+		if (k != &pk_kind_regfile && pk_file_overridden(&r->target, o->id))
 			continue;
 		e = k->finish(&r->target, o, err);
 		if (e < 0)

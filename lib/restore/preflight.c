@@ -126,6 +126,7 @@ static int fill_target(struct pk_restore *r, struct pk_error *err)
 	t->known_caps = cap_max_bits() >= 64 ? ~UINT64_C(0) : CAP_BIT(cap_max_bits()) - 1;
 	t->store = r->image.store_path;
 	t->inherit_std = r->o->inherit_stdio;
+	t->supervised = r->o->supervised;
 	t->redirect_vdso = r->o->redirect_vdso;
 	pk_cpu_probe(&t->cpu);
 	for (int i = 0; i < 3; i++)

@@ -14,31 +14,24 @@
 #include "base/cleanup.h"
 #include "restore/restore_internal.h"
 
-static const struct pk_fds *table_of(const struct pk_restore *r)
+/* Files whose place a standard stream of ours takes, whatever they were. */
+static int take_streams(struct pk_restore *r, struct pk_error *err)
 {
-	const struct pk_obj *o =
-		pk_model_next(&r->image.model, NULL, &pk_fds_type, r->proc[0].obj->id);
+	const struct pk_obj *o = NULL;
 
-	return o ? o->data : NULL;
-}
+	while ((o = pk_model_next(&r->image.model, o, NULL, PK_ANY_OWNER))) {
+		const struct pk_kind *k = pk_kind_of(o->type);
+		int stream, dup, e;
 
-/* --stdio=inherit: descriptors 0 to 2 come from us whatever they were. */
-static int take_std(struct pk_restore *r, struct pk_error *err)
-{
-	const struct pk_fds *t = table_of(r);
-	const struct pk_fd *fd = t ? t->fd.p : NULL;
-
-	if (!t || !r->target.inherit_std)
-		return 0;
-	for (size_t i = 0; i < t->fd.n && fd[i].fd <= 2; i++) {
-		int from = r->target.std[fd[i].fd], dup, e;
-
-		if (pk_target_has(&r->target, fd[i].file) || from < 0)
+		if (!k || k->level != PK_LV_FILE || pk_target_has(&r->target, o->id))
 			continue;
-		dup = fcntl(from, F_DUPFD_CLOEXEC, 3);
+		stream = pk_file_stream(&r->target, o->id);
+		if (stream < 0)
+			continue;
+		dup = fcntl(r->target.std[stream], F_DUPFD_CLOEXEC, 3);
 		if (dup < 0)
-			return pk_fail_errno(err, "standard stream %u", fd[i].fd);
-		e = pk_target_give(&r->target, fd[i].file, dup, err);
+			return pk_fail_errno(err, "standard stream %d", stream);
+		e = pk_target_give(&r->target, o->id, dup, err);
 		if (e < 0)
 			return e;
 	}
@@ -153,7 +146,7 @@ int pk_prepare(struct pk_restore *r, struct pk_error *err)
 				return e;
 		}
 	}
-	if (take_std(r, err) < 0)
+	if (take_streams(r, err) < 0)
 		return -(int)err->class;
 	return number_all(r, err);
 }

@@ -311,6 +311,123 @@ not_started() {
 	said 0 "warning"
 }
 
+@test "what others wrote to the output since the dump is cut off, and kept" {
+	supervise --on USR1:kill
+	save
+	cp job.out kept
+	echo "from the script" >>job.out
+	supervise
+	runs
+	release
+	over 0 "exited 0"
+	whole job.out
+	grep -qx "from the script" "$S"/cut/*-job.out
+}
+
+@test "the output goes to the new stream, a pipe too; a file that is gone is nobody's fault" {
+	supervise --every 0.2s
+	await said_atleast 2 "^pckpt: dumped"
+	runs
+	kill -KILL "$OWNER"
+	wait "$OWNER" || true
+	nothing_left
+	mv job.out job1.out
+	cp job1.out all
+	mkfifo pipe
+	cat pipe >job2.out &
+	reader=$!
+	# The name that was recorded leads nowhere now: nothing is cut back.
+	"$PCKPT" run --store "$S" --on USR1:kill --pidfile "$W/pid" -- job </dev/null >pipe 2>/dev/null 3>&- 4>&- &
+	OWNER=$!
+	started+=("$OWNER")
+	await grown job2.out 100
+	kill -USR1 "$OWNER"
+	await ended "$OWNER"
+	wait "$reader"
+	cmp all job1.out
+	count=$(wc -l <job2.out)
+	next=$(head -n 1 job2.out)
+	grep -qxF "$next" job1.out || [ "$next" = "line $(($(wc -l <job1.out) + 1))" ]
+	supervise
+	runs
+	release
+	over 0 "exited 0"
+	[ "$(head -n 1 job.out)" = "line $((${next#line } + count))" ]
+}
+
+@test "another file as output: the old one is cut back to what it was" {
+	supervise --every 0.2s
+	await said_atleast 1 "^pckpt: dumped"
+	runs
+	kill -KILL "$OWNER"
+	wait "$OWNER" || true
+	nothing_left
+	"$PCKPT" run --store "$S" --report "$W/end" -- job </dev/null >>job2.out 2>>run.err 3>&- 4>&- &
+	OWNER=$!
+	started+=("$OWNER")
+	await grown job2.out 0
+	release
+	over 0 "exited 0"
+	cat job.out job2.out >both
+	whole both
+}
+
+@test "output that does not append" {
+	go_on() {
+		"$PCKPT" run --store "$S" --report "$W/end" --on USR1:kill -- "$E2E_PROGRAMS/job" \
+			</dev/null 1<>job.out 2>>run.err 3>&- 4>&- &
+		OWNER=$!
+		started+=("$OWNER")
+	}
+	go_on
+	await grown job.out 100
+	save
+	echo "more" >>job.out
+	size=$(stat -c %s job.out)
+	go_on
+	await grown job.out "$size"
+	release
+	over 0 "exited 0"
+	whole job.out
+}
+
+@test "output that the command redirects itself is a file as any other; input keeps its place" {
+	printf '%s\n' 1 2 3 4 5 6 >input
+	cat >script <<-'END'
+		read -r a; read -r b; echo "$a $b"
+		exec 4>&1 >plain
+		"$1"
+		exec >&4
+		read -r c; echo "$c"
+	END
+	go_on() {
+		"$PCKPT" run --store "$S" --report "$W/end" --on USR1:kill -- sh script "$E2E_PROGRAMS/job" \
+			<input >>outer 2>>run.err 3>&- 4>&- &
+		OWNER=$!
+		started+=("$OWNER")
+	}
+	go_on
+	await grown_file plain
+	save
+	echo more >>plain
+	mv input input2
+	echo other >input
+	go_on
+	await ended "$OWNER" # the file that it read from is not the same any more: it is shorter
+	[ "$(<end)" = "failed 125" ]
+	mv input2 input
+	go_on
+	await grown plain "$(stat -c %s plain)"
+	release
+	over 0 "exited 0"
+	whole plain
+	[ "$(<outer)" = $'1 2\n3' ]
+}
+
+grown_file() {
+	[ -s "$1" ]
+}
+
 @test "wrong options" {
 	for args in "-- job" "--store $S" "--store $S --every 0 -- job" "--store $S --every 3x -- job" \
 		"--store $S --on KILL -- job" "--store $S --on NOSUCH -- job" "--store $S --on USR1:die -- job"; do

@@ -54,7 +54,7 @@
 # ---- small things -----------------------------------------------------------------------------
 
 # Standard error is often the job's output file, which a restore cuts back to what the program had
-# written. So all that is said goes to $store/log as well.
+# written. So all that is said goes to $store/run.log as well.
 _pckpt_say() {
 	printf 'pckpt: %s\n' "$*" >&2
 	_pckpt_log "pckpt: $*"
@@ -63,7 +63,7 @@ _pckpt_say() {
 # _pckpt_log LINE: with the time and the run
 _pckpt_log() {
 	[ -d "${_pckpt_store:-}" ] || return 0
-	{ printf '%(%F %T)T run %s: %s\n' -1 "${SLURM_RESTART_COUNT:-0}" "$1" >>"$_pckpt_store/log"; } 2>/dev/null || :
+	{ printf '%(%F %T)T run %s: %s\n' -1 "${SLURM_RESTART_COUNT:-0}" "$1" >>"$_pckpt_store/run.log"; } 2>/dev/null || :
 }
 
 # _pckpt_fail WHAT WHY TRY: three lines
@@ -356,22 +356,22 @@ _pckpt_check_srun() {
 
 # ---- the state file: what later runs need to know -----------------------------------------------
 
-# In $store/slurm.state: "used SECONDS" of earlier runs, "dump SECONDS" that the last one took
+# In $store/run.state: "used SECONDS" of earlier runs, "dump SECONDS" that the last one took
 _pckpt_state_read() {
 	local key value
 	_pckpt_used=0 _pckpt_dump_time=
-	[ -r "$_pckpt_store/slurm.state" ] || return 0
+	[ -r "$_pckpt_store/run.state" ] || return 0
 	while read -r key value _; do
 		[[ $value =~ ^[0-9]+$ ]] || continue
 		case $key in
 		used) _pckpt_used=$value ;;
 		dump) _pckpt_dump_time=$value ;;
 		esac
-	done <"$_pckpt_store/slurm.state" || :
+	done <"$_pckpt_store/run.state" || :
 }
 
 _pckpt_state_write() {
-	local file=$_pckpt_store/slurm.state
+	local file=$_pckpt_store/run.state
 	[ -d "$_pckpt_store" ] || return 0
 	{
 		printf 'used %d\n' $((_pckpt_used + $(_pckpt_now) - _pckpt_began))
@@ -512,7 +512,7 @@ _pckpt_prepare() {
 		fi
 		_pckpt_budget_end=$((_pckpt_began + _pckpt_max_time - _pckpt_used))
 	fi
-	_pckpt_report=$_pckpt_store/report.${SLURM_RESTART_COUNT:-0}
+	_pckpt_report=$_pckpt_store/run.report.${SLURM_RESTART_COUNT:-0}
 }
 
 _pckpt_launch() {
@@ -535,13 +535,17 @@ _pckpt_launch() {
 
 # Requests of an earlier run must not reach the tasks of this one.
 _pckpt_srun_prepare() {
+	local rank=0
 	if ! mkdir -p -- "$_pckpt_store" 2>/dev/null; then
 		_pckpt_fail "the store '$_pckpt_store' cannot be made" "no permission, or no such place" "--store DIR"
 		return 125
 	fi
 	rm -f -- "$_pckpt_store/request" "$_pckpt_store/term" "$_pckpt_store/term.seen" \
 		"$_pckpt_store/events" 2>/dev/null || :
-	rm -f -- "$_pckpt_store"/[0-9]*/report."${SLURM_RESTART_COUNT:-0}" 2>/dev/null || :
+	while [ -d "$_pckpt_store/$rank" ]; do
+		rm -f -- "$_pckpt_store/$rank/run.report.${SLURM_RESTART_COUNT:-0}" 2>/dev/null || :
+		rank=$((rank + 1))
+	done
 	_pckpt_lines=0
 	# The tasks look after each request within a second, whenever they start.
 	_pckpt_ready=1
@@ -860,7 +864,7 @@ pckpt_requeue() {
 
 # How it ended, from the reports: _pckpt_outcome is exited, killed, saved, fenced, failed or unknown
 _pckpt_read_outcome() {
-	local file word='' rest='' worst=''
+	local file rank=0 word='' rest='' worst=''
 	_pckpt_outcome=unknown
 	if [ -z "$_pckpt_srun" ]; then
 		if [ -r "$_pckpt_report" ] && read -r word rest <"$_pckpt_report"; then _pckpt_outcome=$word; fi
@@ -871,7 +875,9 @@ _pckpt_read_outcome() {
 	fi
 	# Of several tasks: one that was fenced or failed says more than one that was saved, and that more
 	# than one that has ended.
-	for file in "$_pckpt_store"/[0-9]*/report."${SLURM_RESTART_COUNT:-0}"; do
+	while [ -d "$_pckpt_store/$rank" ]; do
+		file=$_pckpt_store/$rank/run.report.${SLURM_RESTART_COUNT:-0}
+		rank=$((rank + 1))
 		if [ ! -r "$file" ] || ! read -r word rest <"$file"; then continue; fi
 		rm -f -- "$file" 2>/dev/null || :
 		case $word:$worst in
@@ -973,26 +979,26 @@ _pckpt_end_cancelled() {
 	exit "$1"
 }
 
-# Only what is ours goes: the store may be a directory with other files in it.
-_pckpt_remove_store() {
-	local dir entry
-	for dir in "$_pckpt_store" "$_pckpt_store"/[0-9]*; do
-		case ${dir##*/} in
-		[0-9][0-9][0-9][0-9][0-9][0-9]*) [ "$dir" = "$_pckpt_store" ] || continue ;;
-		esac
-		[ -d "$dir" ] || continue
-		for entry in "$dir"/[0-9][0-9][0-9][0-9][0-9][0-9] "$dir"/[0-9][0-9][0-9][0-9][0-9][0-9].* "$dir"/gen-*; do
-			[ ! -d "$entry" ] || rm -rf -- "$entry" || :
-		done
-		for entry in "$dir"/{run,lock,log,command,slurm.state,request,term,term.seen,events,ended,complete,job.sh} \
-			"$dir"/{run,report,resume,slurm.state}.*; do
-			[ ! -f "$entry" ] || rm -f -- "$entry" || :
-		done
-		rm -rf -- "$dir/cut" || :
-		[ "$dir" = "$_pckpt_store" ] || rmdir -- "$dir" 2>/dev/null || :
+# Only what is ours goes: the store may be a directory with other files in it. The subshell is for the
+# patterns, which the script may have switched off.
+_pckpt_remove_store() (
+	set +f
+	shopt -u nullglob failglob dotglob
+	rank=0
+	while [ -d "$_pckpt_store/$rank" ]; do
+		_pckpt_remove_files "$_pckpt_store/$rank"
+		rank=$((rank + 1))
 	done
-	rmdir -- "$_pckpt_store" 2>/dev/null ||
-		_pckpt_say "warning: --clean leaves '$_pckpt_store', which has other files in it"
+	_pckpt_remove_files "$_pckpt_store"
+	[ ! -e "$_pckpt_store" ] || _pckpt_say "warning: --clean leaves '$_pckpt_store', which has other files in it"
+)
+
+_pckpt_remove_files() {
+	local digits='[0-9][0-9][0-9][0-9][0-9][0-9]'
+	# shellcheck disable=SC2086 # digits is a pattern
+	rm -rf -- "${1:?}"/$digits "$1"/$digits.part "$1"/$digits.bad "$1"/cut "$1"/gen-* || :
+	rm -f -- "$1"/{.lock,run,command,request,term,term.seen,events,ended} "$1"/{run,resume}.* || :
+	rmdir -- "$1" 2>/dev/null || :
 }
 
 # ---- all of it --------------------------------------------------------------------------------
@@ -1020,12 +1026,20 @@ pckpt_job() {
 	return $code
 }
 
-# --dry-run
-_pckpt_explain() {
-	local why checkpoint newest=
-	for checkpoint in "$_pckpt_store"/[0-9][0-9][0-9][0-9][0-9][0-9]; do
+# _pckpt_newest DIR: the newest checkpoint in it
+_pckpt_newest() (
+	set +f
+	newest=
+	for checkpoint in "$1"/[0-9][0-9][0-9][0-9][0-9][0-9]; do
 		[ ! -e "$checkpoint/commit" ] || newest=${checkpoint##*/}
 	done
+	echo "$newest"
+)
+
+# --dry-run
+_pckpt_explain() {
+	local why newest
+	newest=$(_pckpt_newest "$_pckpt_store${_pckpt_srun:+/0}")
 	_pckpt_events=-
 	_pckpt_command
 	_pckpt_say "dry run: store $_pckpt_store"

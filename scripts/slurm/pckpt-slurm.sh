@@ -577,6 +577,7 @@ _pckpt_send() {
 # _pckpt_event LINE: a line of pckpt run
 _pckpt_event() {
 	local seconds
+	[ "$1" ] || return 0 # _pckpt_wake
 	_pckpt_log "$1"
 	case $1 in
 	'pckpt: started '* | 'pckpt: restored '*)
@@ -610,10 +611,16 @@ _pckpt_srun_events() {
 	_pckpt_lines=$n
 }
 
+# An empty line for the read that a trap has interrupted: it goes on at once. It needs it when the trap has
+# itself used read -t, which takes the time limit from the other.
+_pckpt_wake() {
+	[ -z "${_pckpt_fd:-}" ] || printf '\n' >&"$_pckpt_fd" || :
+}
+
 # Wait for up to a second, and do what there is to do. 1: the program's supervisor has ended.
 #
-# read is what waits: bash 5.2 loses a trap when two signals come while it is in wait. Traps run when
-# read returns.
+# read is what waits: bash 5.2 loses a trap when two signals come while it is in wait, and a wait has no
+# time limit.
 _pckpt_step() {
 	local line='' code=0
 	IFS= read -r -t 1 -u "$_pckpt_fd" line || code=$?
@@ -642,6 +649,7 @@ pckpt_on_signal() {
 	TERM) _pckpt_term=1 ;;
 	*) [ -z "${_pckpt_running:-}" ] || kill -"${1#SIG}" "$PCKPT_PID" 2>/dev/null || : ;;
 	esac
+	_pckpt_wake
 }
 
 # Why the job must not be requeued, if there is a reason; 1 if there is none
@@ -792,10 +800,11 @@ pckpt_dump() {
 		_pckpt_step || break
 	done
 	_pckpt_drain
-	[ "$_pckpt_dumps" -gt "$before" ] || return 1
-	if [ $how = kill ]; then
+	if [ $how = kill ] && [ "$_pckpt_dumps" -gt "$before" ]; then
 		while kill -0 "$PCKPT_PID" 2>/dev/null; do _pckpt_step || break; done
 	fi
+	_pckpt_wake
+	[ "$_pckpt_dumps" -gt "$before" ]
 }
 
 # The lines that are still in the pipe when its writer has ended

@@ -58,6 +58,18 @@ static const char *take_timeout(void *to, const char *text)
 	return parse_time(text, to) ? NULL : "it is no time: 90s, 5m, 1h";
 }
 
+static const char *take_fence(void *to, const char *text)
+{
+	struct args *a = to;
+	uint64_t n;
+
+	if (!opt_number(text, UINT32_MAX, &n))
+		return "it is not a whole number";
+	a->o.has_fence = true;
+	a->o.fence = (unsigned)n;
+	return NULL;
+}
+
 static const char *take_on(void *to, const char *text)
 {
 	struct args *a = to;
@@ -87,6 +99,7 @@ static char **parse(struct args *a, int argc, char **argv)
 {
 	static const char *const pids[] = {"auto", "ns", "same", "any", NULL};
 	struct opt_call every = {take_every, a}, on = {take_on, a};
+	struct opt_call fence = {take_fence, a};
 	struct opt_call timeout = {take_timeout, &a->o.timeout_ns};
 	const struct opt opts[] = {
 		{'o', "store", "DIR", OPT_TEXT, &a->o.store, 0, NULL, "directory of checkpoints"},
@@ -96,6 +109,8 @@ static char **parse(struct args *a, int argc, char **argv)
 			"dump on this signal; :kill ends the program with it"},
 		{0, "keep", "N", OPT_NUMBER, &a->o.keep, 1000000, NULL,
 			"checkpoints that remain in the store (default 2; 0: all)"},
+		{0, "fence", "N", OPT_CALL, &fence, 0, NULL,
+			"the number of this run of the job: a later one takes the store over"},
 		{0, "report", "FILE", OPT_TEXT, &a->o.report, 0, NULL,
 			"write there how it ended: exited CODE, killed SIGNAL, saved NUMBER ..."},
 		{0, "events", "FILE", OPT_TEXT, &a->o.events, 0, NULL,
@@ -121,8 +136,8 @@ static char **parse(struct args *a, int argc, char **argv)
 		"signals that are named. Given again, it goes on from the newest good checkpoint.\n"
 		"All other signals are passed on.\n\n"
 		"Ends as the program does: with its exit code, or by its signal. 75: the program\n"
-		"was saved and ended; the same command goes on. 125: nothing could be started.\n"
-		"126, 127: COMMAND cannot be run, or is not there.",
+		"was saved and ended, or a later run has taken over; the same command goes on.\n"
+		"125: nothing could be started. 126, 127: COMMAND cannot be run, or is not there.",
 		opts,
 	};
 
@@ -172,5 +187,7 @@ int verb_run(int argc, char **argv)
 		return r.code;
 	if (r.end == PCKPT_RUN_KILLED)
 		return die_by((int)r.value);
-	return r.end == PCKPT_RUN_SAVED ? AGAIN : (int)r.value;
+	if (r.end == PCKPT_RUN_SAVED || r.end == PCKPT_RUN_FENCED)
+		return AGAIN;
+	return (int)r.value;
 }

@@ -20,6 +20,11 @@
 /* Messages on stderr: warnings only (the default), or also what was done. */
 void pckpt_verbose(int level);
 
+enum pckpt_gate {
+	PCKPT_GATE_COMMIT,    /* all is written, and the checkpoint about to be there */
+	PCKPT_GATE_COMMITTED, /* it is there; with `kill` the program still stands still */
+};
+
 struct pckpt_dump_options {
 	pid_t pid;          /* the program, or a `pckpt restore` that supervises it */
 	const char *store;  /* directory; NULL: ./pckpt-<comm>-<pid> */
@@ -36,6 +41,12 @@ struct pckpt_dump_options {
 	 * end the dump early. 0: none.
 	 */
 	pid_t supervisor;
+	/*
+	 * Asked in the process of the dump, NULL: nobody is. 0: go on; 1: ask again soon; a
+	 * negative class: the dump has failed, and its checkpoint is removed.
+	 */
+	int (*gate)(void *arg, enum pckpt_gate gate, uint32_t number, struct pk_error *err);
+	void *gate_arg;
 };
 
 struct pckpt_dump_result {
@@ -124,7 +135,9 @@ struct pckpt_run_options {
 	size_t n_on;
 	unsigned keep;
 	const char *report, *events, *pidfile; /* files, NULL: none */
-	bool fresh;                            /* start the command whatever is in the store */
+	bool has_fence;
+	unsigned fence; /* the number of this run among those of its job */
+	bool fresh;     /* start the command whatever is in the store */
 	bool strict;
 	int64_t timeout_ns; /* of a dump */
 	unsigned workers;
@@ -140,6 +153,7 @@ enum pckpt_run_end {
 	PCKPT_RUN_EXITED, /* value: the program's exit code */
 	PCKPT_RUN_KILLED, /* value: the signal that ended it */
 	PCKPT_RUN_SAVED,  /* value: the number of the checkpoint, with which it was ended */
+	PCKPT_RUN_FENCED, /* value: the later run that has taken over */
 };
 
 struct pckpt_run_result {

@@ -33,6 +33,7 @@
 
 #define SCRIPT_ROOM     (256u << 10) /* for programs run inside the process */
 #define RECORDS         "core.pk"
+#define GATE_MS         20  /* between two questions at a gate */
 #define LONGEST_WAIT_MS 640 /* for an obstacle to go away; half of it the time before */
 
 int pk_dump_late(const struct pk_dump *d, struct pk_error *err)
@@ -228,6 +229,28 @@ static int write_records(struct pk_dump *d, struct pk_commit_file *file, struct 
 	return 0;
 }
 
+static int pass_gate(struct pk_dump *d, enum pckpt_gate gate, uint32_t number, struct pk_error *err)
+{
+	int r;
+
+	if (!d->o->gate)
+		return 0;
+	while ((r = d->o->gate(d->o->gate_arg, gate, number, err)) == 1) {
+		if (pk_deadline_passed(&d->deadline))
+			return pk_dump_late(d, err);
+		poll(NULL, 0, GATE_MS);
+	}
+	return r;
+}
+
+static void take_back(struct pk_dump *d, uint32_t number)
+{
+	struct pk_error err;
+
+	if (pk_store_remove(&d->store, number, &err) < 0)
+		pk_log(PK_LOG_WARN, "%s: %s", err.what, err.why);
+}
+
 static int commit(struct pk_dump *d, struct pk_error *err)
 {
 	struct pk_commit_file files[PK_MAX_WORKERS + 1];
@@ -241,10 +264,17 @@ static int commit(struct pk_dump *d, struct pk_error *err)
 	if (r == 0 && pk_deadline_cancelled(&d->deadline))
 		r = pk_dump_late(d, err);
 	if (r == 0)
+		r = pass_gate(d, PCKPT_GATE_COMMIT, number, err);
+	if (r == 0)
 		r = pk_store_commit(&d->store, files, n, err);
 	if (r < 0)
 		return r;
 	pk_fault("dump.committed");
+	r = pass_gate(d, PCKPT_GATE_COMMITTED, number, err);
+	if (r < 0) {
+		take_back(d, number);
+		return r;
+	}
 	snprintf(d->ret->path, sizeof(d->ret->path), "%.3900s/%06u", d->store.path, number);
 	d->ret->number = number;
 	if (d->o->keep && pk_store_prune(&d->store, d->o->keep, err) < 0) {

@@ -394,6 +394,13 @@ static int remove_checkpoint(const struct pk_store *s, uint32_t number)
 	return pk_remove_dir(s->dirfd, part, 1) == 0 || errno == ENOTEMPTY ? 0 : -1;
 }
 
+int pk_store_remove(struct pk_store *s, uint32_t number, struct pk_error *err)
+{
+	if (remove_checkpoint(s, number) == 0)
+		return 0;
+	return pk_fail_errno(err, "%s/%06u: cannot remove it", s->path, number);
+}
+
 int pk_store_prune(struct pk_store *s, unsigned keep, struct pk_error *err)
 {
 	PK_FREE uint32_t *list = NULL;
@@ -404,8 +411,8 @@ int pk_store_prune(struct pk_store *s, unsigned keep, struct pk_error *err)
 	if (pk_store_numbers(s->dirfd, &list, &n))
 		return pk_fail_errno(err, "%s: cannot list it", s->path);
 	for (size_t i = 0; i + keep < n; i++)
-		if (remove_checkpoint(s, list[i]))
-			return pk_fail_errno(err, "%s/%06u: cannot remove it", s->path, list[i]);
+		if (pk_store_remove(s, list[i], err) < 0)
+			return err ? -err->class : -PK_E_ERROR;
 	return 0;
 }
 

@@ -66,6 +66,9 @@ void pk_store_abort(struct pk_store *s);
 /* Remove the oldest complete checkpoints so that `keep` remain. Never removes the newest. */
 int pk_store_prune(struct pk_store *s, unsigned keep, struct pk_error *err);
 
+/* Remove a complete checkpoint. */
+int pk_store_remove(struct pk_store *s, uint32_t number, struct pk_error *err);
+
 /* Abort what is unfinished, unlock, free. A zeroed struct is fine. */
 void pk_store_close(struct pk_store *s);
 

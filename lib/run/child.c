@@ -157,7 +157,15 @@ int pk_start_restore(struct pk_run *run, const char *image, struct pk_error *err
 	return pid < 0 ? (int)pid : 0;
 }
 
-static _Noreturn void dump(const struct pk_run *run, bool kills, int fd)
+static int gate(void *arg, enum pckpt_gate which, uint32_t number, struct pk_error *err)
+{
+	const struct pk_run *run = arg;
+
+	(void)number;
+	return which == PCKPT_GATE_COMMIT ? pk_owner_gate(run, err) : 0;
+}
+
+static _Noreturn void dump(struct pk_run *run, bool kills, int fd)
 {
 	struct pckpt_dump_options o = {
 		.pid = run->program,
@@ -169,6 +177,8 @@ static _Noreturn void dump(const struct pk_run *run, bool kills, int fd)
 		.timeout_ns = run->o->timeout_ns,
 		.trace = run->o->trace,
 		.supervisor = run->self,
+		.gate = gate,
+		.gate_arg = run,
 	};
 	struct pk_news news = {0};
 

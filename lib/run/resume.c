@@ -69,29 +69,37 @@ static int check_command(struct pk_run *run, int dirfd, struct pk_error *err)
 	return write_command(run, now, err);
 }
 
-static int lock_store(struct pk_run *run, struct pk_store *s, struct pk_error *err)
+/* Its lock, or, from an older run that has it and does not let go, the store without it. */
+static int claim_store(struct pk_run *run, struct pk_error *err)
 {
 	int64_t limit = pk_now() + LOCK_LIMIT;
+	struct pk_store s = {0};
 	int r;
 
-	while ((r = pk_store_open(run->o->store, s, err)) == -PK_E_TEMPFAIL && pk_now() < limit)
+	while ((r = pk_store_open(run->o->store, &s, err)) == -PK_E_TEMPFAIL && pk_now() < limit)
 		poll(NULL, 0, 50);
+	s.made = false; /* it stays, checkpoint or not */
+	if (r == 0)
+		r = pk_owner_claim(run, true, err);
+	else if (r == -PK_E_TEMPFAIL && pk_owner_claim(run, false, err) == 0)
+		r = 0;
+	pk_store_close(&s);
 	return r;
 }
 
 int pk_open_store(struct pk_run *run, struct pk_error *err)
 {
-	struct pk_store s = {0};
-	int r = lock_store(run, &s, err);
+	PK_CLOSE int fd = -1;
+	int r = claim_store(run, err);
 
 	if (r < 0)
 		return r;
-	s.made = false; /* it stays, checkpoint or not */
-	r = run->o->fresh ? 0 : find_candidates(run, s.dirfd, err);
-	if (r == 0)
-		r = check_command(run, s.dirfd, err);
-	pk_store_close(&s);
-	return r;
+	pk_owner_wait(run);
+	fd = pk_open_dir(AT_FDCWD, run->o->store);
+	if (fd < 0)
+		return pk_fail_errno(err, "%s: cannot open the directory", run->o->store);
+	r = run->o->fresh ? 0 : find_candidates(run, fd, err);
+	return r < 0 ? r : check_command(run, fd, err);
 }
 
 /* Damaged ones get another name: they are neither counted nor removed any more. */

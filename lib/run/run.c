@@ -24,6 +24,7 @@
 #define AUTO_LEAST (5 * MINUTE)
 #define AUTO_MOST  (240 * MINUTE)
 #define AUTO_MTBF  (24 * 60 * MINUTE) /* time between failures that is assumed */
+#define LOOK       (2 * PK_NSEC)      /* between two looks at whose the store is */
 #define KILL_AGAIN (5 * PK_NSEC)      /* after the first dump that failed; then twice as long */
 
 void pckpt_run_block(struct pckpt_signals *ret)
@@ -296,7 +297,7 @@ static int dump_news(struct pk_run *run, struct pk_error *err)
 	/* Complete, but not all could be killed: that is our part. */
 	if (news->ret == 0 || (run->dump_kills && news->dump.number))
 		dumped(run, &news->dump);
-	else if (!run->over)
+	else if (!run->over && !(run->fenced = pk_owner_lost(run)))
 		dump_failed(run, &news->err);
 	return 0;
 }
@@ -322,9 +323,17 @@ static void begin_dump(struct pk_run *run)
 
 /* The end of it */
 
+static void look_at_owner(struct pk_run *run)
+{
+	if (pk_now() < run->next_look || run->saved || run->fenced)
+		return;
+	run->next_look = pk_now() + LOOK;
+	run->fenced = pk_owner_lost(run);
+}
+
 static void settle(struct pk_run *run)
 {
-	if (run->saved || run->gave_up) {
+	if (run->saved || run->gave_up || run->fenced) {
 		run->done = true;
 		return;
 	}
@@ -355,6 +364,8 @@ static void conclude(struct pk_run *run)
 
 	if (run->saved)
 		*r = (struct pckpt_run_result){.end = PCKPT_RUN_SAVED, .value = run->saved};
+	else if (run->fenced)
+		*r = (struct pckpt_run_result){.end = PCKPT_RUN_FENCED, .value = run->fenced_by};
 	else if (run->gave_up)
 		*r = (struct pckpt_run_result){
 			.end = PCKPT_RUN_KILLED, .value = (unsigned)run->gave_up};
@@ -367,23 +378,18 @@ static void conclude(struct pk_run *run)
 	say_end(run);
 }
 
-/* Until when poll may wait, in ms; -1: for ever. */
+/* How long poll may wait, in ms. */
 static int patience(const struct pk_run *run)
 {
-	int64_t at = INT64_MAX, now = pk_now();
+	int64_t at = run->next_look, now = pk_now();
 
 	if (run->program && !run->dump.pid) {
-		if (run->next)
+		if (run->next && run->next < at)
 			at = run->next;
 		if (run->kill_wanted && run->kill_again < at)
 			at = run->kill_again;
 	}
-	if (at == INT64_MAX)
-		return -1;
-	if (at <= now)
-		return 0;
-	at = (at - now) / PK_MSEC + 1;
-	return at > INT_MAX ? INT_MAX : (int)at;
+	return at <= now ? 0 : (int)((at - now) / PK_MSEC + 1);
 }
 
 static int step(struct pk_run *run, struct pk_error *err)
@@ -405,6 +411,7 @@ static int step(struct pk_run *run, struct pk_error *err)
 		r = dump_news(run, err);
 	if (r < 0)
 		return r;
+	look_at_owner(run);
 	settle(run);
 	if (!run->done)
 		begin_dump(run);
@@ -435,6 +442,7 @@ static int supervise(struct pk_run *run, struct pk_error *err)
 	while (r == 0 && !run->done)
 		r = step(run, err);
 	pk_end_all(run);
+	pk_owner_release(run, run->fenced);
 	pk_say_held(run);
 	if (r == 0)
 		conclude(run);
@@ -461,5 +469,6 @@ int pckpt_run(const struct pckpt_run_options *o, struct pckpt_run_result *ret, s
 		close(run.events);
 	pk_buf_free(&run.held);
 	pk_free_candidates(&run);
+	free(run.predecessor);
 	return r;
 }

@@ -47,6 +47,13 @@ struct pk_run {
 	int status;  /* wait status */
 	int gave_up; /* the signal that ended us while it was being restored */
 
+	/* owner.c */
+	char owner[256];   /* what STORE/run says while the store is ours */
+	char *predecessor; /* what it said before, if that one may still live */
+	int64_t next_look;
+	bool fenced;
+	unsigned fenced_by;
+
 	/* resume.c */
 	struct pk_candidate *candidate; /* newest first */
 	size_t n_candidates, at;
@@ -102,5 +109,17 @@ void pk_not_resumed(struct pk_run *run, const struct pk_error *err);
 /* It could: what is damaged is put aside. */
 void pk_resumed(struct pk_run *run);
 void pk_free_candidates(struct pk_run *run);
+
+/*
+ * owner.c. Claim the store, with its lock or (a take-over only) without: a class if it is somebody
+ * else's. 1: not without the lock. Afterwards, without the lock, wait for the one that had it.
+ */
+int pk_owner_claim(struct pk_run *run, bool locked, struct pk_error *err);
+void pk_owner_wait(struct pk_run *run);
+/* Whether a later run has taken it over, which is said. */
+bool pk_owner_lost(struct pk_run *run);
+/* The same in the process of a dump, as a failure. */
+int pk_owner_gate(const struct pk_run *run, struct pk_error *err);
+void pk_owner_release(struct pk_run *run, bool fenced);
 
 #endif

@@ -161,6 +161,7 @@ int pk_write_report(const struct pk_run *run, struct pk_error *err)
 		[PCKPT_RUN_EXITED] = "exited",
 		[PCKPT_RUN_KILLED] = "killed",
 		[PCKPT_RUN_SAVED] = "saved",
+		[PCKPT_RUN_FENCED] = "fenced",
 	};
 	const struct pckpt_run_result *r = run->ret;
 	char text[64];

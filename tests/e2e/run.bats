@@ -208,7 +208,7 @@ helper_stopped() {
 		supervise --on USR1:kill --keep 3
 		said 1 "^pckpt: checkpoint 000002 is damaged: .*; trying the one before$"
 		said 2 "^pckpt: restored 000001"
-		store_is 000001 000002.bad command cut
+		store_is 000001 000002.bad command cut run
 		runs
 		n=1
 		save
@@ -231,7 +231,7 @@ helper_stopped() {
 	rm job.out ready
 	supervise
 	said 1 "^pckpt: warning: every checkpoint in .* is damaged; the program starts from its beginning$"
-	store_is 000001.bad 000002.bad command
+	store_is 000001.bad 000002.bad command run
 	runs
 	release
 	over 0 "exited 0"
@@ -426,6 +426,100 @@ not_started() {
 
 grown_file() {
 	[ -s "$1" ]
+}
+
+# second [option...]: a second run in the same store, which must not start anything.
+second() {
+	pckpt run --store "$S" --report "$W/end2" "$@" -- "$E2E_PROGRAMS/job"
+}
+
+@test "two runs in one store: the second one is refused" {
+	supervise
+	second
+	refused 75 "$S: is in use" "pid $OWNER on $(hostname)" "another directory"
+	[ "$(<end2)" = "failed 75" ]
+	second --fence 0
+	refused 75 "$S: is in use"
+	runs
+	release
+	over 0 "exited 0"
+	store_is command
+}
+
+@test "--fence: a later run takes over; the earlier one kills its program and commits nothing" {
+	supervise --fence 3 --every 0.5s
+	await said 1 "^pckpt: dumped 000001"
+	first=$OWNER first_job=$JOB
+	second --fence 2
+	refused 75 "$S: is in use" "run 3 of the job"
+	mv end end1 2>/dev/null || true
+	cp events events1
+	supervise --fence 4
+	said 1 "^pckpt: taking over from run 3 on .* \(pid $first\)$"
+	said 1 "^pckpt: fenced by run 4 on"
+	ended "$first_job"
+	code=0
+	wait "$first" || code=$?
+	[ $code -eq 75 ]
+	runs
+	release
+	over 0 "exited 0"
+	whole job.out
+	store_is "$(cd "$S" && echo 0*) command cut"
+}
+
+@test "--fence: a dump that is about to be committed when a later run takes over" {
+	with_faults
+	export PCKPT_FAULT=dump.commit=stop
+	supervise --fence 0 --on USR1:kill
+	unset PCKPT_FAULT
+	kill -USR1 "$OWNER"
+	await helper_stopped
+	# It has the lock of the store; the new run goes without it.
+	start new "$PCKPT" run --store "$S" --fence 1 --pidfile "$W/pid2" -- "$E2E_PROGRAMS/job"
+	new=$pid
+	rm ready
+	await file_has "$S/run" "^1 "
+	kill -CONT "$helper"
+	await ended "$OWNER"
+	[ "$(<end)" = "fenced 1" ]
+	said 0 "dump failed"
+	await exists_or_ended "$W/pid2" "$new"
+	grep -q "^pckpt: started" new.err
+	[ ! -e "$S/000001" ]
+	OWNER=$new
+	release
+	expect_end 0
+}
+
+file_has() {
+	grep -qsE "$2" "$1"
+}
+
+@test "--fence: on another node, which was taken for lost" {
+	supervise --on USR1:kill --fence 1
+	await grown "$W/job.out" 10
+	pid=$OWNER host=$(hostname)
+	# What a run on another node would write: this one sees it, kills its program, and says so.
+	echo "2 elsewhere 4711 1" >"$S/new"
+	mv "$S/new" "$S/run"
+	over 75 "fenced 2"
+	said 1 "^pckpt: fenced by run 2 on elsewhere$"
+	ended "$JOB"
+	[ -e "$S/run.gone.$pid@$host" ]
+	rm ready
+	second
+	refused 125 "$S: belongs to a run on elsewhere" "cannot be seen" "remove $S/run; or .*--fence"
+	second --fence 1
+	refused 75 "$S: is in use"
+	touch "$S/run.gone.4711@elsewhere"
+	rm job.out
+	supervise --fence 3
+	said 1 "^pckpt: taking over from run 2 on elsewhere \(pid 4711\)$"
+	[ ! -e "$S/run.gone.4711@elsewhere" ]
+	release
+	over 0 "exited 0"
+	[ ! -e "$S/run" ]
 }
 
 @test "wrong options" {

@@ -18,7 +18,8 @@ struct args {
 	struct pckpt_run_options o;
 	struct pckpt_on on[MAX_ON];
 	int pids;
-	bool verbose;
+	bool verbose, has_rank;
+	char session[160];
 };
 
 /* "90s", "30m", "2h", "1d", "90". */
@@ -70,6 +71,18 @@ static const char *take_fence(void *to, const char *text)
 	return NULL;
 }
 
+static const char *take_rank(void *to, const char *text)
+{
+	struct args *a = to;
+	uint64_t n;
+
+	if (!opt_number(text, 999999, &n))
+		return "it is not a whole number";
+	a->has_rank = true;
+	a->o.rank = (unsigned)n;
+	return NULL;
+}
+
 static const char *take_on(void *to, const char *text)
 {
 	struct args *a = to;
@@ -99,6 +112,7 @@ static char **parse(struct args *a, int argc, char **argv)
 {
 	static const char *const pids[] = {"auto", "ns", "same", "any", NULL};
 	struct opt_call every = {take_every, a}, on = {take_on, a};
+	struct opt_call rank = {take_rank, a};
 	struct opt_call fence = {take_fence, a};
 	struct opt_call timeout = {take_timeout, &a->o.timeout_ns};
 	const struct opt opts[] = {
@@ -111,6 +125,13 @@ static char **parse(struct args *a, int argc, char **argv)
 			"checkpoints that remain in the store (default 2; 0: all)"},
 		{0, "fence", "N", OPT_CALL, &fence, 0, NULL,
 			"the number of this run of the job: a later one takes the store over"},
+		{0, "control", "DIR", OPT_TEXT, &a->o.control, 0, NULL,
+			"with --rank and --ranks: the directory where the ranks of a job meet"},
+		{0, "rank", "R", OPT_CALL, &rank, 0, NULL,
+			"the number of this run among the ranks, from 0"},
+		{0, "ranks", "N", OPT_NUMBER, &a->o.ranks, 1000000, NULL, "how many there are"},
+		{0, "session", "TEXT", OPT_TEXT, &a->o.session, 0, NULL,
+			"the same for all ranks that are started together (default: of Slurm)"},
 		{0, "report", "FILE", OPT_TEXT, &a->o.report, 0, NULL,
 			"write there how it ended: exited CODE, killed SIGNAL, saved NUMBER ..."},
 		{0, "events", "FILE", OPT_TEXT, &a->o.events, 0, NULL,
@@ -146,10 +167,32 @@ static char **parse(struct args *a, int argc, char **argv)
 
 static int check(const struct args *a)
 {
-	if (a->o.store)
+	if (!a->o.store) {
+		opt_usage("run", "checkpoints need a place", "--store is missing");
+		return -1;
+	}
+	if (a->o.control ? a->has_rank && a->o.rank < a->o.ranks : !a->has_rank && !a->o.ranks)
 		return 0;
-	opt_usage("run", "checkpoints need a place", "--store is missing");
+	opt_usage("run", "--control, --rank and --ranks belong together, ranks count from 0",
+		"it is not clear which rank this is");
 	return -1;
+}
+
+/* What is the same for all ranks of one start, and for no other: in Slurm a step of a run of a job.
+ */
+static void choose_session(struct args *a)
+{
+	const char *job = getenv("SLURM_JOB_ID"), *step = getenv("SLURM_STEP_ID");
+
+	if (a->o.session)
+		return;
+	snprintf(a->session, sizeof(a->session), "%u%s%.60s%s%.60s", a->o.fence,
+		job && step ? "-" : "", job && step ? job : "", job && step ? "-" : "",
+		job && step ? step : "");
+	for (char *c = a->session; *c; c++)
+		if (*c == '/')
+			*c = '_';
+	a->o.session = a->session;
 }
 
 /* As the program did, so that who waits for us sees the same. It has left a core if it had to. */
@@ -179,6 +222,7 @@ int verb_run(int argc, char **argv)
 	a.o.argv = parse(&a, argc, argv);
 	if (!a.o.argv || check(&a) < 0)
 		return PK_E_USAGE;
+	choose_session(&a);
 	a.o.given = &given;
 	a.o.on = a.on;
 	a.o.pids = (enum pckpt_pids)a.pids;

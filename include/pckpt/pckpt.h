@@ -41,6 +41,7 @@ struct pckpt_dump_options {
 	 * end the dump early. 0: none.
 	 */
 	pid_t supervisor;
+	uint32_t number; /* that the checkpoint shall have; 0: the next one */
 	/*
 	 * Asked in the process of the dump, NULL: nobody is. 0: go on; 1: ask again soon; a
 	 * negative class: the dump has failed, and its checkpoint is removed.
@@ -135,6 +136,13 @@ struct pckpt_run_options {
 	size_t n_on;
 	unsigned keep;
 	const char *report, *events, *pidfile; /* files, NULL: none */
+	/*
+	 * The directory in which `ranks` runs meet, of which this is number `rank`: their
+	 * checkpoints count only together. `session` tells several starts of them apart. NULL:
+	 * this run is alone.
+	 */
+	const char *control, *session;
+	unsigned rank, ranks;
 	bool has_fence;
 	unsigned fence; /* the number of this run among those of its job */
 	bool fresh;     /* start the command whatever is in the store */
@@ -168,6 +176,13 @@ struct pckpt_run_result {
  */
 int pckpt_run(
 	const struct pckpt_run_options *o, struct pckpt_run_result *ret, struct pk_error *err);
+
+/*
+ * Ask all ranks for a checkpoint; its number. With wait_ns, wait for it so long: TEMPFAIL if it was
+ * given up, or is not there by then.
+ */
+int pckpt_request(
+	const char *control, bool kill, int64_t wait_ns, uint32_t *ret, struct pk_error *err);
 
 /* "SIGTERM"; and the number of "SIGTERM", "TERM", "15", 0 if there is no such signal. */
 const char *pckpt_signal_name(int sig);

@@ -236,7 +236,9 @@ static int pass_gate(struct pk_dump *d, enum pckpt_gate gate, uint32_t number, s
 	if (!d->o->gate)
 		return 0;
 	while ((r = d->o->gate(d->o->gate_arg, gate, number, err)) == 1) {
-		if (pk_deadline_passed(&d->deadline))
+		/* What is committed is not for the clock to take back: others may count on it. */
+		if (gate == PCKPT_GATE_COMMIT ? pk_deadline_passed(&d->deadline)
+					      : pk_deadline_cancelled(&d->deadline))
 			return pk_dump_late(d, err);
 		poll(NULL, 0, GATE_MS);
 	}
@@ -366,7 +368,7 @@ static int open_store(struct pk_dump *d, struct pk_error *err)
 		*c = '_';
 	r = pk_store_open(name, &d->store, err);
 	if (r == 0)
-		r = pk_store_begin(&d->store, err);
+		r = pk_store_begin_as(&d->store, d->o->number, err);
 	if (r < 0)
 		return r;
 	d->n_workers = d->o->workers ? d->o->workers : allowed_cpus();

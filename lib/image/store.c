@@ -261,6 +261,11 @@ static int sweep(const struct pk_store *s, uint32_t *ret_last)
 
 int pk_store_begin(struct pk_store *s, struct pk_error *err)
 {
+	return pk_store_begin_as(s, 0, err);
+}
+
+int pk_store_begin_as(struct pk_store *s, uint32_t number, struct pk_error *err)
+{
 	char name[DIR_NAME];
 	uint32_t last;
 
@@ -270,10 +275,12 @@ int pk_store_begin(struct pk_store *s, struct pk_error *err)
 		return pk_write_failed(err, "%s: cannot list it", s->path);
 	if (last == UINT32_MAX)
 		return pk_fail(err, PK_E_CANTCREAT, "%s: no numbers are left", s->path);
-	part_name(name, last + 1);
+	if (!number)
+		number = last + 1;
+	part_name(name, number);
 	if (mkdirat(s->dirfd, name, 0700))
 		return pk_write_failed(err, "%s/%s: cannot make the directory", s->path, name);
-	s->number = last + 1;
+	s->number = number;
 	s->partfd = pk_open_dir(s->dirfd, name);
 	if (s->partfd < 0) {
 		int rc = pk_write_failed(err, "%s/%s: cannot open it", s->path, name);

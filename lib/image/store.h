@@ -47,6 +47,8 @@ int pk_store_open(const char *path, struct pk_store *ret, struct pk_error *err);
  * are removed.
  */
 int pk_store_begin(struct pk_store *s, struct pk_error *err);
+/* The same for a number of the caller's choice (0: the next), which must not be used yet. */
+int pk_store_begin_as(struct pk_store *s, uint32_t number, struct pk_error *err);
 
 /*
  * Finish: write the `commit` file with the size and sum of each file, fsync, rename the directory

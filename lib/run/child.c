@@ -157,12 +157,32 @@ int pk_start_restore(struct pk_run *run, const char *image, struct pk_error *err
 	return pid < 0 ? (int)pid : 0;
 }
 
+static _Noreturn void verify(const char *image, int fd)
+{
+	struct pckpt_verify_result r;
+	struct pk_news news = {0};
+
+	news.ret = pckpt_verify(image, &r, &news.err);
+	tell(fd, &news);
+	_exit(0);
+}
+
+int pk_start_verify(struct pk_run *run, const char *image, struct pk_error *err)
+{
+	int fd;
+	pid_t pid = fork_worker(run, &run->verify, &fd, err);
+
+	if (pid == 0)
+		verify(image, fd);
+	return pid < 0 ? (int)pid : 0;
+}
+
 static int gate(void *arg, enum pckpt_gate which, uint32_t number, struct pk_error *err)
 {
-	const struct pk_run *run = arg;
+	struct pk_run *run = arg;
+	int r = which == PCKPT_GATE_COMMIT ? pk_owner_gate(run, err) : 0;
 
-	(void)number;
-	return which == PCKPT_GATE_COMMIT ? pk_owner_gate(run, err) : 0;
+	return r < 0 || !run->o->control ? r : pk_group_gate(run, which, number, err);
 }
 
 static _Noreturn void dump(struct pk_run *run, bool kills, int fd)
@@ -172,7 +192,8 @@ static _Noreturn void dump(struct pk_run *run, bool kills, int fd)
 		.store = run->o->store,
 		.kill = kills,
 		.strict = run->o->strict,
-		.keep = run->o->keep,
+		.keep = run->o->control ? 0 : run->o->keep,
+		.number = run->o->control ? run->gen : 0,
 		.workers = run->o->workers,
 		.timeout_ns = run->o->timeout_ns,
 		.trace = run->o->trace,
@@ -183,6 +204,8 @@ static _Noreturn void dump(struct pk_run *run, bool kills, int fd)
 	struct pk_news news = {0};
 
 	news.ret = pckpt_dump(&o, &news.dump, &news.err);
+	if (news.ret == 0 && run->o->control)
+		pk_group_prune(run);
 	tell(fd, &news);
 	_exit(0);
 }
@@ -257,4 +280,5 @@ void pk_end_all(struct pk_run *run)
 	run->child = run->program = 0;
 	pk_forget_worker(&run->restore);
 	pk_forget_worker(&run->dump);
+	pk_forget_worker(&run->verify);
 }

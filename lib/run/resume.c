@@ -98,7 +98,7 @@ int pk_open_store(struct pk_run *run, struct pk_error *err)
 	fd = pk_open_dir(AT_FDCWD, run->o->store);
 	if (fd < 0)
 		return pk_fail_errno(err, "%s: cannot open the directory", run->o->store);
-	r = run->o->fresh ? 0 : find_candidates(run, fd, err);
+	r = run->o->fresh || run->o->control ? 0 : find_candidates(run, fd, err);
 	return r < 0 ? r : check_command(run, fd, err);
 }
 
@@ -170,12 +170,16 @@ void pk_not_resumed(struct pk_run *run, const struct pk_error *err)
 	c->damaged = err->class == PK_E_IMAGE && err->sys_errno != ENOTSUP;
 	if (!c->damaged && !run->unfit.class)
 		run->unfit = *err;
-	/* What is only busy now is not worth the work of an earlier checkpoint. */
-	if (err->class == PK_E_TEMPFAIL) {
+	/*
+	 * What is only busy now is not worth the work of an earlier checkpoint. Of several ranks
+	 * all take the same one.
+	 */
+	if (err->class == PK_E_TEMPFAIL || run->o->control) {
+		run->unfit = *err;
 		run->at = run->n_candidates;
 		more = false;
 	}
-	if (!c->damaged && !more && run->n_candidates == 1)
+	if (run->o->control || (!c->damaged && !more && run->n_candidates == 1))
 		return; /* it is told as the reason of our end */
 	snprintf(happened, sizeof(happened), "checkpoint %06u %s", c->number,
 		c->damaged ? "is damaged" : "cannot be continued");

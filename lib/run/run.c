@@ -58,7 +58,7 @@ static int64_t period(const struct pk_run *run)
 
 static void schedule(struct pk_run *run, int64_t from)
 {
-	int64_t t = period(run);
+	int64_t t = run->o->control && run->o->rank ? 0 : period(run);
 
 	run->next = t ? from + t : 0;
 	if (t && run->next <= pk_now())
@@ -75,6 +75,11 @@ static const struct pckpt_on *find_on(const struct pk_run *run, int sig)
 	return NULL;
 }
 
+static bool is_group(const struct pk_run *run)
+{
+	return run->o->control != NULL;
+}
+
 static void forward(const struct pk_run *run, int sig)
 {
 	kill(run->program, sig);
@@ -86,6 +91,17 @@ static void forward(const struct pk_run *run, int sig)
 static bool ends_us(int sig)
 {
 	return sig == SIGTERM || sig == SIGINT || sig == SIGHUP || sig == SIGQUIT;
+}
+
+/* Before the program is there: its checkpoint is, and nothing is lost. */
+static void give_up(struct pk_run *run, int sig)
+{
+	run->gave_up = sig;
+	if (run->at < run->n_candidates) {
+		run->saved = run->candidate[run->at].number;
+		pk_say(run, "given up: signal %d (%s) came while %06u was being restored", sig,
+			pckpt_signal_name(sig), run->saved);
+	}
 }
 
 static void take_signal(struct pk_run *run, const struct signalfd_siginfo *info)
@@ -102,11 +118,15 @@ static void take_signal(struct pk_run *run, const struct signalfd_siginfo *info)
 		return;
 	}
 	if (!run->program && ends_us(sig)) {
-		run->gave_up = sig;
+		give_up(run, sig);
 		return;
 	}
 	if (!run->program) {
 		run->waiting |= bit(sig);
+		return;
+	}
+	if (is_group(run) && sig == SIGTERM) {
+		pk_group_term(run);
 		return;
 	}
 	/* From the terminal, to everybody in the group. */
@@ -139,6 +159,8 @@ static void ended(struct pk_run *run, int status)
 	run->over = true;
 	run->status = status;
 	run->child = run->program = 0;
+	if (is_group(run) && !run->dump.pid)
+		pk_group_ended(run, status);
 }
 
 /* Workers' ends show in their pipes; whoever else ends is an orphan of the job. */
@@ -233,6 +255,34 @@ static int restore_news(struct pk_run *run, struct pk_error *err)
 	return resume(run, err);
 }
 
+/* The ranks of a job agree from where they go on. */
+static int resume_together(struct pk_run *run, struct pk_error *err)
+{
+	int r = pk_group_resume(run, err);
+
+	if (r <= 0 && !run->over)
+		return r;
+	run->resuming = false;
+	pk_group_tidy(run);
+	if (!run->over)
+		return resume(run, err);
+	pk_say_held(run);
+	return 0;
+}
+
+static int verify_news(struct pk_run *run, struct pk_error *err)
+{
+	PK_FREE struct pk_news *news = calloc(1, sizeof(*news));
+
+	if (!news)
+		return pk_fail_errno(err, "verify");
+	if (!pk_read_news(&run->verify, news))
+		news->ret = pk_fail(&news->err, PK_E_INTERNAL, "the check was killed");
+	pk_forget_worker(&run->verify);
+	pk_group_vote(run, news->ret < 0 ? &news->err : NULL);
+	return 0;
+}
+
 /* Dumps */
 
 static const char *dump_text(const struct pckpt_dump_result *r, char *text, size_t n)
@@ -251,6 +301,8 @@ static void dumped(struct pk_run *run, const struct pckpt_dump_result *r)
 	char text[160];
 
 	run->stall = r->frozen_ns;
+	run->last_dump = r->total_ns;
+	run->asked_kill = false;
 	if (run->dump_kills) {
 		run->saved = r->number;
 		pk_say(run, "saved %s; the program was ended", dump_text(r, text, sizeof(text)));
@@ -268,7 +320,7 @@ static void dump_failed(struct pk_run *run, const struct pk_error *err)
 	char now[64] = "the program runs on";
 
 	schedule(run, run->dump_began);
-	if (run->dump_kills) {
+	if (run->dump_kills && (!is_group(run) || run->asked_kill)) {
 		if (again > MINUTE)
 			again = MINUTE;
 		if (run->o->every_ns && again > run->o->every_ns)
@@ -279,6 +331,8 @@ static void dump_failed(struct pk_run *run, const struct pk_error *err)
 		snprintf(now, sizeof(now), "the program runs on; trying again in %.0f s",
 			(double)again / 1e9);
 	}
+	if (is_group(run))
+		pk_group_abort(run, err);
 	pk_say_failure(run, "dump failed", err, now);
 }
 
@@ -297,28 +351,66 @@ static int dump_news(struct pk_run *run, struct pk_error *err)
 	/* Complete, but not all could be killed: that is our part. */
 	if (news->ret == 0 || (run->dump_kills && news->dump.number))
 		dumped(run, &news->dump);
+	else if (run->over && is_group(run))
+		pk_group_ended(run, run->status);
 	else if (!run->over && !(run->fenced = pk_owner_lost(run)))
 		dump_failed(run, &news->err);
 	return 0;
 }
 
+static void start_dump(struct pk_run *run, bool kills)
+{
+	struct pk_error err;
+
+	if (pk_start_dump(run, kills, &err) == 0)
+		return;
+	run->dump_kills = kills;
+	run->dump_began = pk_now();
+	dump_failed(run, &err);
+}
+
+/* Of several ranks each asks all, itself included. */
+static void ask_all(struct pk_run *run, bool kills)
+{
+	run->asked_kill |= kills;
+	pk_group_request(run, kills);
+	schedule(run, pk_now());
+}
+
 static void begin_dump(struct pk_run *run)
 {
 	int64_t now = pk_now();
-	struct pk_error err;
 	bool kills = run->kill_wanted && now >= run->kill_again;
 	bool due = run->next && now >= run->next;
 
-	if (!run->program || run->dump.pid || !(kills || run->wanted || due))
+	if (is_group(run))
+		pk_group_look(run);
+	if (!run->program || run->dump.pid)
+		return;
+	if (run->gen_wanted) {
+		run->gen_wanted = false;
+		start_dump(run, run->gen_kills);
+		return;
+	}
+	if (!kills && !run->wanted && !due)
 		return;
 	run->wanted = false;
 	if (kills)
 		run->kill_wanted = false;
-	if (pk_start_dump(run, kills, &err) < 0) {
-		run->dump_kills = kills;
-		run->dump_began = now;
-		dump_failed(run, &err);
-	}
+	if (is_group(run))
+		ask_all(run, kills);
+	else
+		start_dump(run, kills);
+}
+
+/* Nobody has told what it means: then it is for the program. */
+static void pass_term(struct pk_run *run)
+{
+	if (!run->term_at || pk_now() < run->term_at || !run->program || run->dump.pid ||
+		run->gen_wanted)
+		return;
+	run->term_at = 0;
+	forward(run, SIGTERM);
 }
 
 /* The end of it */
@@ -383,6 +475,12 @@ static int patience(const struct pk_run *run)
 {
 	int64_t at = run->next_look, now = pk_now();
 
+	if (run->resuming && !run->verify.pid && now + 50 * PK_MSEC < at)
+		at = now + 50 * PK_MSEC;
+	if (is_group(run) && run->next_request < at)
+		at = run->next_request;
+	if (run->term_at > 1 && run->term_at < at)
+		at = run->term_at;
 	if (run->program && !run->dump.pid) {
 		if (run->next && run->next < at)
 			at = run->next;
@@ -394,14 +492,15 @@ static int patience(const struct pk_run *run)
 
 static int step(struct pk_run *run, struct pk_error *err)
 {
-	struct pollfd p[3] = {
+	struct pollfd p[4] = {
 		{.fd = run->sigfd, .events = POLLIN},
 		{.fd = run->restore.pid ? run->restore.fd : -1, .events = POLLIN},
 		{.fd = run->dump.pid ? run->dump.fd : -1, .events = POLLIN},
+		{.fd = run->verify.pid ? run->verify.fd : -1, .events = POLLIN},
 	};
 	int r = 0;
 
-	if (poll(p, 3, patience(run)) < 0 && errno != EINTR)
+	if (poll(p, 4, patience(run)) < 0 && errno != EINTR)
 		return pk_fail_errno(err, "poll");
 	take_signals(run);
 	reap(run);
@@ -409,30 +508,39 @@ static int step(struct pk_run *run, struct pk_error *err)
 		r = restore_news(run, err);
 	if (r == 0 && p[2].revents)
 		r = dump_news(run, err);
+	if (r == 0 && p[3].revents)
+		r = verify_news(run, err);
+	if (r == 0 && run->resuming)
+		r = resume_together(run, err);
 	if (r < 0)
 		return r;
 	look_at_owner(run);
 	settle(run);
 	if (!run->done)
 		begin_dump(run);
+	pass_term(run);
 	return 0;
 }
 
 static int begin(struct pk_run *run, struct pk_error *err)
 {
 	sigset_t all;
-	int r = pk_open_events(run, err);
+	int r = 0;
 
+	pk_open_events(run);
 	sigfillset(&all);
 	run->sigfd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (r == 0 && run->sigfd < 0)
+	if (run->sigfd < 0)
 		r = pk_fail_errno(err, "signalfd");
 	/* Whoever loses its parent in the job is still ours to end. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	run->holding = true;
 	if (r == 0)
 		r = pk_open_store(run, err);
-	return r < 0 ? r : resume(run, err);
+	if (r < 0)
+		return r;
+	run->resuming = is_group(run);
+	return run->resuming ? 0 : resume(run, err);
 }
 
 static int supervise(struct pk_run *run, struct pk_error *err)
@@ -441,6 +549,8 @@ static int supervise(struct pk_run *run, struct pk_error *err)
 
 	while (r == 0 && !run->done)
 		r = step(run, err);
+	if (r < 0 && is_group(run))
+		pk_group_fail(run, err);
 	pk_end_all(run);
 	pk_owner_release(run, run->fenced);
 	pk_say_held(run);

@@ -54,6 +54,21 @@ struct pk_run {
 	bool fenced;
 	unsigned fenced_by;
 
+	/* group.c, with --control */
+	struct pk_worker verify;
+	uint32_t gen; /* the last that was asked for, as far as we have seen */
+	bool gen_kills, gen_wanted, asked_kill;
+	int64_t next_request;
+	int64_t term_at;   /* when a SIGTERM is passed on that nobody has explained; 0: none */
+	int64_t last_dump; /* how long it took */
+	const char *mark;  /* the gate at which this (a dump's process) is */
+	int64_t met_at, meet_again;
+	unsigned seen;        /* ranks that have come, from 0 on */
+	unsigned round, vote; /* rank 0: proposals made; all: votes given */
+	uint32_t proposed;
+	char vote_why[256];
+	bool resuming;
+
 	/* resume.c */
 	struct pk_candidate *candidate; /* newest first */
 	size_t n_candidates, at;
@@ -81,7 +96,7 @@ void pk_say(struct pk_run *run, const char *fmt, ...) __attribute__((format(prin
 void pk_say_failure(
 	struct pk_run *run, const char *happened, const struct pk_error *err, const char *now);
 void pk_say_held(struct pk_run *run);
-int pk_open_events(struct pk_run *run, struct pk_error *err);
+void pk_open_events(struct pk_run *run);
 /* "512 KiB", "1.2 GiB" */
 void pk_size_text(uint64_t bytes, char *out, size_t n);
 /* Words as a shell would read them, on one line; cut where there is no room. */
@@ -93,6 +108,7 @@ int pk_write_report(const struct pk_run *run, struct pk_error *err);
 /* child.c: all return a negative class if the child could not be started. */
 int pk_start_program(struct pk_run *run, struct pk_error *err);
 int pk_start_restore(struct pk_run *run, const char *image, struct pk_error *err);
+int pk_start_verify(struct pk_run *run, const char *image, struct pk_error *err);
 int pk_start_dump(struct pk_run *run, bool kill, struct pk_error *err);
 /* The next report of a worker; false if there is none. */
 bool pk_read_news(const struct pk_worker *w, struct pk_news *news);
@@ -121,5 +137,27 @@ bool pk_owner_lost(struct pk_run *run);
 /* The same in the process of a dump, as a failure. */
 int pk_owner_gate(const struct pk_run *run, struct pk_error *err);
 void pk_owner_release(struct pk_run *run, bool fenced);
+
+/*
+ * group.c: the ranks of a job, --control. Ask all of them for a dump; look whether somebody did; a
+ * SIGTERM came, of which somebody else may know the reason.
+ */
+void pk_group_request(struct pk_run *run, bool kill);
+void pk_group_look(struct pk_run *run);
+void pk_group_term(struct pk_run *run);
+/* In a dump's process, as struct pckpt_dump_options has it; afterwards. */
+int pk_group_gate(struct pk_run *run, enum pckpt_gate gate, uint32_t gen, struct pk_error *err);
+void pk_group_prune(const struct pk_run *run);
+/* Ours has failed. The program has ended. */
+void pk_group_abort(struct pk_run *run, const struct pk_error *err);
+void pk_group_ended(const struct pk_run *run, int status);
+/*
+ * From where all go on: 0: not clear yet, call again; 1: from candidate[at], or from the beginning.
+ * With `over` set the program had ended already.
+ */
+int pk_group_resume(struct pk_run *run, struct pk_error *err);
+void pk_group_vote(struct pk_run *run, const struct pk_error *err); /* NULL: it is good */
+void pk_group_fail(struct pk_run *run, const struct pk_error *err);
+void pk_group_tidy(const struct pk_run *run);
 
 #endif

@@ -522,9 +522,240 @@ file_has() {
 	[ ! -e "$S/run" ]
 }
 
+# ---- ranks
+
+# rank R [option...]: one of two runs of a job, in a directory of its own; its program is the job.
+# ${owner[R]}, ${job[R]}
+C=$BATS_TEST_TMPDIR/control
+rank() {
+	local r=$1
+	shift
+	mkdir -p "$W/$r" "$C"
+	rm -f "$W/$r/pid" "$W/$r/end"
+	PCKPT_VICTIM_DIR=$W/$r "$PCKPT" run --control "$C" --rank "$r" --ranks "${ranks:-2}" --store "$C/$r" \
+		--report "$W/$r/end" --events "$W/$r/events" --pidfile "$W/$r/pid" "$@" \
+		-- "${program[@]:-$E2E_PROGRAMS/job}" </dev/null >>"$W/$r/job.out" 2>>"$W/$r/run.err" 3>&- 4>&- &
+	owner[r]=$!
+	started+=("${owner[r]}")
+}
+
+both() { # FENCE [option...]
+	local r
+	for r in 0 1; do
+		rank $r --fence "$@"
+	done
+	for r in 0 1; do
+		await exists_or_ended "$W/$r/pid" "${owner[r]}"
+		[ -e "$W/$r/pid" ] || { cat "$W/$r/run.err"; return 1; }
+	done
+}
+
+rank_over() { # R CODE REPORT
+	W=$W/$1 OWNER=${owner[$1]} over "$2" "$3"
+}
+
+rank_said() { # R TIMES PATTERN
+	[ "$(grep -cE "$3" "$W/$1/events")" -eq "$2" ]
+}
+
+request() { # NUMBER [option...]
+	pckpt request --control "$C" --wait 60 "${@:2}"
+	expect 0 || return 1
+	[ "$output" = "$1" ]
+}
+
+finish_both() { # the program's ends
+	local r
+	for r in 0 1; do
+		W=$W/$r release
+	done
+	for r in 0 1; do
+		rank_over $r 0 "exited 0"
+		whole "$W/$r/job.out"
+	done
+}
+
+@test "two ranks: checkpoints together, ended together, continued together, several times" {
+	both 0
+	request 1
+	request 2 --kill
+	for r in 0 1; do
+		rank_over $r 75 "saved 2"
+		[ -f "$C/$r/000001/commit" ]
+		[ -f "$C/$r/000002/commit" ]
+	done
+	[ -e "$C/gen-2/complete" ]
+	both 1
+	for r in 0 1; do
+		rank_said $r 1 "restored 000002"
+	done
+	request 3
+	request 4
+	[ ! -e "$C/gen-1" ]
+	[ ! -e "$C/0/000001" ]
+	request 5 --kill
+	both 2
+	for r in 0 1; do
+		rank_said $r 1 "restored 000005"
+	done
+	finish_both
+}
+
+@test "two ranks: --every and --on ask all of them" {
+	both 0 --every 0.3s --on USR1:kill
+	await rank_said_atleast 1 2 "dumped"
+	kill -USR1 "${owner[1]}"
+	for r in 0 1; do
+		await ended "${owner[r]}"
+		[[ $(<"$W/$r/end") == "saved "* ]]
+	done
+	[ "$(<"$W/0/end")" = "$(<"$W/1/end")" ]
+	both 1
+	finish_both
+}
+
+rank_said_atleast() {
+	[ "$(grep -cE "$3" "$W/$1/events")" -ge "$2" ]
+}
+
+@test "two ranks, one cannot be saved: neither is, both run on; then both are" {
+	both 0
+	request 1
+	exec 8<"$C/1/.lock"
+	flock 8
+	pckpt request --control "$C" --kill --wait 60
+	refused 75 "checkpoint 000002 of all ranks was given up" "rank 1: $C/1: is in use"
+	for r in 0 1; do
+		await rank_said $r 1 "^pckpt: dump failed: "
+		kill -0 "${owner[r]}"
+	done
+	[ ! -e "$C/0/000002" ]
+	[ ! -e "$C/gen-2/complete" ]
+	exec 8<&-
+	request 3 --kill
+	for r in 0 1; do
+		rank_over $r 75 "saved 3"
+	done
+	both 1
+	finish_both
+}
+
+@test "two ranks, one is slow: none is ended before the other's checkpoint is complete" {
+	with_faults
+	rank 0
+	PCKPT_FAULT=dump.commit=stop rank 1
+	for r in 0 1; do
+		await exists_or_ended "$W/$r/pid" "${owner[r]}"
+	done
+	pckpt request --control "$C" --kill
+	[ "$output" = 1 ]
+	W=$W/1 await helper_stopped
+	await [ -e "$C/gen-1/0.ready" ]
+	[ ! -e "$C/0/000001" ]
+	kill -0 "$(<"$W/0/pid")"
+	kill -CONT "$helper"
+	for r in 0 1; do
+		rank_over $r 75 "saved 1"
+	done
+	both 1
+	finish_both
+}
+
+@test "two ranks, one checkpoint is damaged: all go back to the one before" {
+	both 0
+	request 1
+	for r in 0 1; do
+		await [ -s "$W/$r/job.out" ]
+	done
+	request 2 --kill
+	for r in 0 1; do
+		rank_over $r 75 "saved 2"
+	done
+	truncate -s -1 "$C/1/000002/pages-00.lz4"
+	both 1
+	for r in 0 1; do
+		rank_said $r 1 "restored 000001"
+	done
+	[ -d "$C/1/000002.bad" ]
+	request 3 --kill
+	both 2
+	finish_both
+}
+
+@test "two ranks killed between two checkpoints: both go on from the one that both have" {
+	with_faults
+	both 0
+	request 1
+	for r in 0 1; do
+		await [ -s "$W/$r/job.out" ]
+		kill -KILL "${owner[r]}"
+		wait "${owner[r]}" || true
+	done
+	nothing_left
+	# As if one had been killed before its second checkpoint counted.
+	cp -r "$C/0/000001" "$C/0/000002"
+	mkdir "$C/gen-2"
+	both 1
+	for r in 0 1; do
+		rank_said $r 1 "restored 000001"
+	done
+	request 3 --kill
+	both 2
+	finish_both
+}
+
+@test "two ranks, one has ended: the other one's checkpoints count; it ends again at once" {
+	both 0
+	W=$W/0 release
+	rank_over 0 0 "exited 0"
+	rm "$W/0/go"
+	request 1 --kill
+	rank_over 1 75 "saved 1"
+	rm "$W/0/pid"
+	for r in 0 1; do
+		rank $r --fence 1
+	done
+	rank_over 0 0 "exited 0"
+	await exists_or_ended "$W/1/pid" "${owner[1]}"
+	W=$W/1 release
+	rank_over 1 0 "exited 0"
+	whole "$W/0/job.out"
+	whole "$W/1/job.out"
+}
+
+@test "two ranks, one cannot start: the other one does not, either" {
+	mkdir -p "$C/1"
+	echo text >"$C/1/file"
+	for r in 0 1; do
+		rank $r
+	done
+	rank_over 1 125 "failed 125"
+	rank_over 0 125 "failed 125"
+	grep -q "why: rank 1: $C/1: is not a place for checkpoints" "$W/0/run.err"
+	rank_said 0 0 "started"
+}
+
+@test "ranks: SIGTERM waits for its reason" {
+	ranks=1 rank 0 --fence 0
+	await exists_or_ended "$W/0/pid" "${owner[0]}"
+	kill -TERM "${owner[0]}"
+	await [ -e "$C/term.seen" ]
+	[ ! -e "$W/0/signals" ]
+	touch "$C/term"
+	await [ -e "$W/0/signals" ]
+	[ "$(<"$W/0/signals")" = 15 ]
+	rm "$C/term"
+	kill -TERM "${owner[0]}"
+	pckpt request --control "$C" --kill
+	expect 0
+	rank_over 0 75 "saved 1"
+}
+
 @test "wrong options" {
 	for args in "-- job" "--store $S" "--store $S --every 0 -- job" "--store $S --every 3x -- job" \
-		"--store $S --on KILL -- job" "--store $S --on NOSUCH -- job" "--store $S --on USR1:die -- job"; do
+		"--store $S --on KILL -- job" "--store $S --on NOSUCH -- job" "--store $S --on USR1:die -- job" \
+		"--store $S --control $W -- job" "--store $S --control $W --rank 2 --ranks 2 -- job" \
+		"--store $S --rank 0 -- job"; do
 		# shellcheck disable=SC2086 # words
 		pckpt run $args
 		refused 2

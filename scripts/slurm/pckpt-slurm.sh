@@ -21,7 +21,7 @@
 #     pckpt_on_signal SIGNAL      what a trap calls:  trap 'pckpt_on_signal USR1' USR1
 #     pckpt_dump [--kill]         save now; 0: the checkpoint is complete
 #     pckpt_requeue               have this job queued again; 0: Slurm has agreed
-#     pckpt_reason                why SIGTERM came: timelimit, requeue, preempt, cancel, signal or unknown
+#     pckpt_reason                why SIGTERM came: timelimit, requeue, cancel ... (see there)
 #     pckpt_time_left             seconds to the time limit, or "unlimited"
 #
 # Each function tells more at its head; docs/SLURM.md and pckpt-slurm(7) tell the rest.
@@ -178,6 +178,7 @@ _pckpt_preempted() {
 #     timelimit  the time limit is reached
 #     requeue    the job is taken off the node and queued again: preemption, scontrol requeue
 #     preempt    the grace time of a preemption has begun
+#     preempt-cancel  the job is preempted, and not queued again (PreemptMode=CANCEL)
 #     cancel     scancel
 #     signal     somebody has sent just this signal (scancel -s TERM -b); the job goes on
 #     unknown    Slurm does not say
@@ -206,7 +207,9 @@ _pckpt_reason_of() {
 		if _pckpt_preempted "$1"; then echo preempt; else echo signal; fi
 		;;
 	PREEMPTED:* | NODE_FAIL:*) echo requeue ;;
-	COMPLETING:* | CANCELLED*) echo cancel ;;
+	COMPLETING:* | CANCELLED*)
+		if _pckpt_preempted "$1"; then echo preempt-cancel; else echo cancel; fi
+		;;
 	*) echo unknown ;;
 	esac
 }
@@ -298,6 +301,7 @@ _pckpt_options() {
 
 _pckpt_check_options() {
 	local name=$1 job
+	_pckpt_default_store=
 	if [ ${#_pckpt_cmd[@]} -eq 0 ]; then
 		_pckpt_fail "$name: no command" "there is nothing to start" "$name [OPTION]... -- COMMAND [ARG]..."
 		return 2
@@ -316,7 +320,7 @@ _pckpt_check_options() {
 			_pckpt_fail "$name: no store" "outside of a Slurm job there is no default" "--store DIR"
 			return 2
 		fi
-		_pckpt_store=${SLURM_SUBMIT_DIR:-$PWD}/pckpt-$job
+		_pckpt_store=${SLURM_SUBMIT_DIR:-$PWD}/pckpt-$job _pckpt_default_store=1
 	fi
 	# The program may change directories, and so may the script later on.
 	case $_pckpt_store in
@@ -370,10 +374,32 @@ _pckpt_state_read() {
 	done <"$_pckpt_store/run.state" || :
 }
 
+# Job numbers are not unique: clusters may share a file system, and start again from 1. A default store
+# of another cluster is left alone, one of an earlier job with this number is put aside.
+_pckpt_own_store() {
+	local key value cluster='' aside
+	[ -d "$_pckpt_store" ] || return 0
+	while read -r key value; do
+		if [ "$key" = cluster ]; then cluster=$value; fi
+	done 2>/dev/null <"$_pckpt_store/run.state" || :
+	if [ "$cluster" ] && [ "$cluster" != "${SLURM_CLUSTER_NAME:-}" ]; then
+		_pckpt_store=$_pckpt_store-${SLURM_CLUSTER_NAME:-other}
+		[ -d "$_pckpt_store" ] || return 0
+	fi
+	[ "${SLURM_RESTART_COUNT:-0}" -eq 0 ] && [ "$(_pckpt_newest "$_pckpt_store")$(_pckpt_newest "$_pckpt_store/0")" ] ||
+		return 0
+	[ -z "$_pckpt_dry" ] || return 0
+	aside=$_pckpt_store.$(date +%Y%m%d-%H%M%S)
+	if mv -- "$_pckpt_store" "$aside" 2>/dev/null; then
+		_pckpt_say "warning: there was a store of an earlier job with this number: it is '$aside' now"
+	fi
+}
+
 _pckpt_state_write() {
 	local file=$_pckpt_store/run.state
 	[ -d "$_pckpt_store" ] || return 0
 	{
+		printf 'cluster %s\n' "${SLURM_CLUSTER_NAME:-}"
 		printf 'used %d\n' $((_pckpt_used + $(_pckpt_now) - _pckpt_began))
 		[ -z "$_pckpt_dump_time" ] || printf 'dump %d\n' "$_pckpt_dump_time"
 	} 2>/dev/null >|"$file.$BASHPID" && mv -f -- "$file.$BASHPID" "$file" 2>/dev/null ||
@@ -500,6 +526,7 @@ _pckpt_prepare() {
 			"do not use it in a pipeline, in (...) or with &; for a copy of the output: ... > >(tee file)"
 		return 2
 	fi
+	if [ "$_pckpt_default_store" ]; then _pckpt_own_store; fi
 	_pckpt_state_read
 	_pckpt_look
 	_pckpt_budget_end=
@@ -582,6 +609,7 @@ _pckpt_event() {
 	case $1 in
 	'pckpt: started '* | 'pckpt: restored '*)
 		_pckpt_ready=1
+		_pckpt_state_write
 		[ -z "$_pckpt_pending" ] || _pckpt_send "$_pckpt_pending"
 		;;
 	'pckpt: dumped '* | 'pckpt: saved '*)
@@ -702,7 +730,7 @@ _pckpt_handle_term() {
 	_pckpt_term=
 	reason=$(_pckpt_patience=8 && pckpt_reason)
 	case $reason in
-	requeue | timelimit | unknown) _pckpt_ending=1 ;;
+	requeue | timelimit | preempt-cancel | unknown) _pckpt_ending=1 ;;
 	esac
 	case $reason in
 	requeue)
@@ -717,6 +745,11 @@ _pckpt_handle_term() {
 		else
 			_pckpt_plan=requeue
 		fi
+		_pckpt_send kill
+		;;
+	preempt-cancel)
+		_pckpt_say "not requeued: preempted by PreemptMode=CANCEL; to go on: PCKPT_STORE='$_pckpt_store' sbatch ..."
+		_pckpt_plan=end
 		_pckpt_send kill
 		;;
 	unknown)

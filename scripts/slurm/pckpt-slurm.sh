@@ -542,9 +542,14 @@ _pckpt_prepare() {
 	_pckpt_report=$_pckpt_store/run.report.${SLURM_RESTART_COUNT:-0}
 }
 
+# A pipe without a name: both ends are ours, pckpt run opens it through /proc. An argument of a function,
+# since bash closes its own descriptor of it when the function returns.
+_pckpt_open_pipe() {
+	exec {_pckpt_fd}<>"$1"
+}
+
 _pckpt_launch() {
-	# A pipe without a name: both ends are ours, pckpt run opens it through /proc.
-	if [ -z "${_pckpt_fd:-}" ]; then exec {_pckpt_fd}<> <(:); fi
+	if [ -z "${_pckpt_fd:-}" ]; then _pckpt_open_pipe <(:); fi
 	_pckpt_events=/proc/$BASHPID/fd/$_pckpt_fd
 	_pckpt_ready=''
 	_pckpt_command
@@ -1032,7 +1037,9 @@ _pckpt_remove_store() (
 		rank=$((rank + 1))
 	done
 	_pckpt_remove_files "$_pckpt_store"
-	[ ! -e "$_pckpt_store" ] || _pckpt_say "warning: --clean leaves '$_pckpt_store', which has other files in it"
+	# not to its run.log, which is gone
+	[ ! -e "$_pckpt_store" ] ||
+		printf "pckpt: warning: --clean leaves '%s', which has other files in it\n" "$_pckpt_store" >&2
 )
 
 _pckpt_remove_files() {

@@ -281,4 +281,5 @@ void pk_end_all(struct pk_run *run)
 	pk_forget_worker(&run->restore);
 	pk_forget_worker(&run->dump);
 	pk_forget_worker(&run->verify);
+	pk_forget_worker(&run->witness);
 }

@@ -132,7 +132,17 @@ static void take_signal(struct pk_run *run, const struct signalfd_siginfo *info)
 	/* From the terminal, to everybody in the group. */
 	if (info->ssi_code == SI_KERNEL && getpgid(run->program) == getpgrp())
 		return;
-	forward(run, sig);
+	if (!pk_witness_defers(run, sig, (pid_t)info->ssi_pid))
+		forward(run, sig);
+}
+
+static void pass_deferred(struct pk_run *run)
+{
+	int sig;
+
+	while ((sig = pk_witness_due(run)))
+		if (run->program)
+			forward(run, sig);
 }
 
 static void take_signals(struct pk_run *run)
@@ -195,6 +205,7 @@ static void write_pidfile(struct pk_run *run)
 static void running(struct pk_run *run)
 {
 	write_pidfile(run);
+	pk_witness_start(run);
 	schedule(run, pk_now());
 	for (int sig = 1; sig <= SIGRTMAX; sig++)
 		if (run->waiting & bit(sig))
@@ -473,8 +484,10 @@ static void conclude(struct pk_run *run)
 /* How long poll may wait, in ms. */
 static int patience(const struct pk_run *run)
 {
-	int64_t at = run->next_look, now = pk_now();
+	int64_t at = pk_witness_next(run), now = pk_now();
 
+	if (run->next_look < at)
+		at = run->next_look;
 	if (run->resuming && !run->verify.pid && now + 50 * PK_MSEC < at)
 		at = now + 50 * PK_MSEC;
 	if (is_group(run) && run->next_request < at)
@@ -492,17 +505,21 @@ static int patience(const struct pk_run *run)
 
 static int step(struct pk_run *run, struct pk_error *err)
 {
-	struct pollfd p[4] = {
+	struct pollfd p[5] = {
 		{.fd = run->sigfd, .events = POLLIN},
 		{.fd = run->restore.pid ? run->restore.fd : -1, .events = POLLIN},
 		{.fd = run->dump.pid ? run->dump.fd : -1, .events = POLLIN},
 		{.fd = run->verify.pid ? run->verify.fd : -1, .events = POLLIN},
+		{.fd = run->witness.pid ? run->witness.fd : -1, .events = POLLIN},
 	};
 	int r = 0;
 
-	if (poll(p, 4, patience(run)) < 0 && errno != EINTR)
+	if (poll(p, 5, patience(run)) < 0 && errno != EINTR)
 		return pk_fail_errno(err, "poll");
 	take_signals(run);
+	if (run->witness.pid && p[4].revents)
+		pk_witness_hear(run);
+	pass_deferred(run);
 	reap(run);
 	if (p[1].revents)
 		r = restore_news(run, err);

@@ -29,6 +29,13 @@ struct pk_candidate {
 	bool damaged;
 };
 
+/* A signal that the program may have got already: witness.c. */
+struct pk_deferred {
+	pid_t sender;
+	int64_t due;     /* when it is passed on; 0: not */
+	int64_t seen_at; /* when the witness got it, before us */
+};
+
 struct pk_run {
 	const struct pckpt_run_options *o;
 	struct pckpt_run_result *ret;
@@ -44,7 +51,9 @@ struct pk_run {
 	struct pk_worker restore;
 	uint64_t waiting; /* signals for it that came before it was there */
 	bool over;
-	int status;  /* wait status */
+	int status; /* wait status */
+	struct pk_worker witness;
+	struct pk_deferred deferred[_NSIG];
 	int gave_up; /* the signal that ended us while it was being restored */
 
 	/* owner.c */
@@ -137,6 +146,16 @@ bool pk_owner_lost(struct pk_run *run);
 /* The same in the process of a dump, as a failure. */
 int pk_owner_gate(const struct pk_run *run, struct pk_error *err);
 void pk_owner_release(struct pk_run *run, bool fenced);
+
+/*
+ * witness.c: whether the program has got a signal without us. `defers`: it is decided later, when
+ * it is `due` or was heard of.
+ */
+void pk_witness_start(struct pk_run *run);
+bool pk_witness_defers(struct pk_run *run, int sig, pid_t sender);
+void pk_witness_hear(struct pk_run *run);
+int pk_witness_due(struct pk_run *run);            /* one signal that is; 0: none */
+int64_t pk_witness_next(const struct pk_run *run); /* when the next one will be */
 
 /*
  * group.c: the ranks of a job, --control. Ask all of them for a dump; look whether somebody did; a

@@ -141,6 +141,103 @@ noted() {
 	over 0 "exited 0"
 }
 
+# Counts SIGUSR2s in the file usr2; ends on SIGINT, with the count.
+counting() {
+	cat >counting <<-'END'
+		#!/bin/bash
+		n=0
+		trap 'n=$((n + 1)); echo $n >usr2' USR2
+		trap 'exit $n' INT
+		: >ready
+		while :; do read -t 0.01 -u 9; done 9<> <(:)
+	END
+	chmod +x counting
+}
+
+# once COMMAND...: a signal that COMMAND sends to the run, and perhaps to the program, comes once.
+once() {
+	local before=${count:-0}
+	count=$((before + 1))
+	"$@"
+	await file_has usr2 "^$count$"
+}
+
+@test "a signal that comes to the program, too, comes once" {
+	counting
+	S=$BATS_TEST_TMPDIR/store
+	for again in 1 2; do
+		set -m # a process group of its own
+		supervise --on USR1:kill -- "$W/counting"
+		set +m
+		await [ -e ready ]
+		# As a shell, timeout(1) and Slurm with proctrack/linuxproc do; the witness is one of all.
+		once kill -USR2 -- "-$OWNER"
+		once kill -USR2 "$OWNER"
+		once kill -USR2 "$JOB"
+		# shellcheck disable=SC2046 # numbers
+		once kill -USR2 "$OWNER" $(descendants "$OWNER")
+		# shellcheck disable=SC2046
+		once kill -USR2 $(descendants "$OWNER") "$OWNER"
+		[ "$again" -eq 2 ] || save
+	done
+	kill -INT "$OWNER"
+	over 10 "exited 10"
+}
+
+# All that descend from a process.
+descendants() {
+	local p children
+	read -r -a children <"/proc/$1/task/$1/children" || true
+	for p in "${children[@]}"; do
+		echo "$p"
+		descendants "$p"
+	done
+}
+
+@test "three warnings, one after the other: one checkpoint, one end" {
+	supervise --on USR1:kill --every 0.1s
+	await said_atleast 1 "^pckpt: dumped"
+	for i in 1 2 3; do
+		kill -USR1 "$OWNER"
+	done
+	await ended "$OWNER"
+	[[ $(<end) == "saved "* ]]
+	said 1 "^pckpt: saved"
+	supervise
+	release
+	over 0 "exited 0"
+	whole job.out
+}
+
+@test "no room in the store: the program runs on, and is saved when there is" {
+	mkdir "$S"
+	if as_root; then
+		S=$BATS_TEST_TMPDIR/small
+		mkdir "$S"
+		mount -t tmpfs -o size=1m tmpfs "$S"
+	else
+		ulimit -S -f 500
+	fi
+	supervise --on USR1:kill --on USR2 --every 1s -- "$E2E_PROGRAMS/job" memory=2
+	kill -USR1 "$OWNER"
+	await said_atleast 1 "^pckpt: dump failed: .*; the program runs on; trying again in 1 s$"
+	runs
+	await said_atleast 2 "^pckpt: dump failed"
+	[ -z "$(compgen -G "$S/0*/commit")" ]
+	if as_root; then
+		mount -o remount,size=64m "$S"
+	else
+		prlimit --pid "$OWNER" --fsize=unlimited
+		prlimit --pid "$JOB" --fsize=unlimited
+	fi
+	await ended "$OWNER"
+	[[ $(<end) == "saved "* ]]
+	supervise -- "$E2E_PROGRAMS/job" memory=2
+	release
+	over 0 "exited 0"
+	whole job.out
+}
+
 @test "SIGKILL of pckpt run: the program ends, too; the next run goes on" {
 	for n in 1 2; do
 		supervise --every 0.2s

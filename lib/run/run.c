@@ -4,6 +4,7 @@
  * comes: signals, ends of children, moments for a dump. One thread, one poll(2).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -43,17 +44,19 @@ static uint64_t bit(int sig)
 	return UINT64_C(1) << (sig - 1);
 }
 
-/* Time between dumps that costs least: Young's formula, with what a dump costs the program. */
+/* Young's formula, with what a dump costs the program. */
+int64_t pk_auto_period(int64_t stall)
+{
+	int64_t t = (int64_t)sqrt(2.0 * (double)stall * (double)AUTO_MTBF);
+
+	if (!stall)
+		return AUTO_FIRST;
+	return t < AUTO_LEAST ? AUTO_LEAST : t > AUTO_MOST ? AUTO_MOST : t;
+}
+
 static int64_t period(const struct pk_run *run)
 {
-	int64_t t;
-
-	if (!run->o->every_auto)
-		return run->o->every_ns;
-	if (!run->stall)
-		return AUTO_FIRST;
-	t = (int64_t)sqrt(2.0 * (double)run->stall * (double)AUTO_MTBF);
-	return t < AUTO_LEAST ? AUTO_LEAST : t > AUTO_MOST ? AUTO_MOST : t;
+	return run->o->every_auto ? pk_auto_period(run->stall) : run->o->every_ns;
 }
 
 static void schedule(struct pk_run *run, int64_t from)
@@ -539,11 +542,24 @@ static int step(struct pk_run *run, struct pk_error *err)
 	return 0;
 }
 
+/* No file of ours becomes a standard stream because that was closed. The command finds it closed.
+ */
+static void occupy_streams(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR | O_CLOEXEC)) >= 0 && fd <= STDERR_FILENO)
+		;
+	if (fd >= 0)
+		close(fd);
+}
+
 static int begin(struct pk_run *run, struct pk_error *err)
 {
 	sigset_t all;
 	int r = 0;
 
+	occupy_streams();
 	pk_open_events(run);
 	sigfillset(&all);
 	run->sigfd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);

@@ -96,6 +96,9 @@ struct pk_run {
 	bool done;
 };
 
+/* run.c: the time between dumps that costs least, if the last one stopped the program so long. */
+int64_t pk_auto_period(int64_t stall);
+
 /*
  * say.c: one line for stderr and the file of events, "pckpt: " in front. While `holding`, those for
  * stderr wait: the file behind it may be about to be cut back.

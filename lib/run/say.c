@@ -125,7 +125,7 @@ static void put_quoted(char **at, char *end, const char *word)
 
 void pk_command_text(char *const *argv, char *text, size_t n)
 {
-	static const char more[] = " ...";
+	static const char more[] = "...";
 	char *at = text, *end = text + n - sizeof(more);
 
 	for (size_t i = 0; argv[i]; i++) {

@@ -86,6 +86,33 @@ said() { # how often a line is in the file of events
 	said 5 "^pckpt: restored 00000[1-5] of pid [0-9]+ in [0-9.]+ s, memory .*iB$"
 }
 
+@test "orphans of the program end with it" {
+	supervise -- bash -c '(sleep 1000; :) & sleep 0.1; exit 4'
+	over 4 "exited 4"
+	[ -z "$(marked)" ]
+}
+
+@test "standard streams that are closed stay closed" {
+	cat >closed <<-'END'
+		[ ! -e /proc/$$/fd/0 ] && [ ! -e /proc/$$/fd/1 ] && [ ! -e /proc/$$/fd/2 ]
+	END
+	"$PCKPT" run --store "$S" --events "$W/events" -- sh closed <&- >&- 2>&- 3>&- 4>&-
+	said 1 "^pckpt: ended: exit code 0$"
+}
+
+@test "slurm-lib: the path of the library; or that it is not there" {
+	mkdir alone
+	cp "$PCKPT" alone
+	capture alone/pckpt slurm-lib
+	refused 66 "pckpt-slurm.sh is not there" "cmake --install"
+	mkdir -p inst/bin inst/share/pckpt/slurm
+	cp "$PCKPT" inst/bin
+	echo text >inst/share/pckpt/slurm/pckpt-slurm.sh
+	capture inst/bin/pckpt slurm-lib
+	expect 0
+	[ "$(<"$output")" = text ]
+}
+
 @test "SIGSEGV after it was continued" {
 	supervise --on USR1:kill
 	save

@@ -2,10 +2,13 @@
 #include "kind/fileid.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
+#include "base/cleanup.h"
 #include "kind/ghost.h"
 
 #define BTRFS_MAGIC   0x9123683e
@@ -55,4 +58,29 @@ void pk_fileid_open_path(const struct pk_fileid *id, const struct pk_target *t, 
 		pk_ghost_path(t, id->ghost, out, n);
 	else
 		snprintf(out, n, "%s", id->path);
+}
+
+int pk_fileid_open(const struct pk_fileid *id, int flags)
+{
+	int fd = open(id->path, flags | O_CLOEXEC), saved;
+	PK_CLOSE int at = -1;
+	struct stat st;
+	char self[32];
+
+	if (fd >= 0 || errno != EACCES)
+		return fd;
+	at = open(id->path, O_PATH | O_CLOEXEC);
+	if (at < 0 || fstat(at, &st) < 0)
+		return -1;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", at);
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
+		chmod(self, (st.st_mode & 07777) | S_IRUSR | S_IWUSR) < 0) {
+		errno = EACCES;
+		return -1;
+	}
+	fd = open(self, (flags & ~O_NOFOLLOW) | O_CLOEXEC);
+	saved = errno;
+	chmod(self, st.st_mode & 07777);
+	errno = saved;
+	return fd;
 }

@@ -32,6 +32,12 @@ void pk_fileid_open_path(
 	const struct pk_fileid *id, const struct pk_target *t, char *out, size_t n);
 
 /*
+ * Open the file here. One of the caller's own whose mode forbids that now, as it does for a file
+ * that was created read-only and is still being written, gets more for the moment. -1 with errno.
+ */
+int pk_fileid_open(const struct pk_fileid *id, int flags);
+
+/*
  * regfile.c: the standard stream of the supervisor that a regular file was, when it was open for
  * writing; -1: none.
  */

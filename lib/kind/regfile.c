@@ -80,6 +80,15 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	return pk_try(err, "run pckpt where the program runs");
 }
 
+static bool may_open(const struct regfile *f)
+{
+	int mode = writable(f) ? W_OK : 0;
+
+	if ((f->flags & O_ACCMODE) != O_WRONLY)
+		mode |= R_OK;
+	return faccessat(AT_FDCWD, f->id.path, mode, AT_EACCESS) == 0 || errno != EACCES;
+}
+
 static void check(struct pk_target *t, const struct pk_obj *o)
 {
 	const struct regfile *f = o->data;
@@ -100,8 +109,7 @@ static void check(struct pk_target *t, const struct pk_obj *o)
 		pk_report_add(&t->report, &err);
 		return;
 	}
-	if (faccessat(AT_FDCWD, f->id.path, writable(f) ? W_OK : R_OK, AT_EACCESS) < 0 &&
-		errno == EACCES) {
+	if (!may_open(f) && st.st_uid != geteuid()) {
 		pk_fail_errno(&err, "open file %s", f->id.path);
 		pk_report_add(&t->report, &err);
 	}
@@ -114,13 +122,36 @@ static void check(struct pk_target *t, const struct pk_obj *o)
 		pk_log(PK_LOG_WARN, "%s has changed since the dump", f->id.path);
 }
 
-static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
+/* What the process itself may not open any more. */
+static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct regfile *f = o->data;
-	struct pk_script *s = pk_plan_script(p, PK_PH_FILES, 0);
+	int fd;
+
+	if (f->id.ghost || pk_file_overridden(t, o->id) || may_open(f))
+		return 0;
+	fd = pk_fileid_open(&f->id, (int)f->flags);
+	if (fd < 0)
+		return pk_fail_errno(err, "open file %s", f->id.path);
+	return pk_target_give(t, o->id, fd, err);
+}
+
+/* By its path, or from what we opened. */
+static void plan_open(struct pk_plan *p, struct pk_script *s, const struct pk_obj *o)
+{
+	const struct regfile *f = o->data;
+	int given = pk_target_given(p->target, o->id);
 	char path[4200];
 
-	(void)err;
+	if (given >= 0) {
+		pk_script_call(s, &(struct pk_call){
+					  .nr = SYS_dup,
+					  .a = {pk_num((uint64_t)given)},
+					  .check = PK_CHECK_EQUAL,
+					  .want = (int64_t)p->next_fd,
+				  });
+		return;
+	}
 	pk_fileid_open_path(&f->id, p->target, path, sizeof(path));
 	pk_script_call(s, &(struct pk_call){
 				  .nr = SYS_openat,
@@ -129,6 +160,15 @@ static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 				  .check = PK_CHECK_EQUAL,
 				  .want = (int64_t)p->next_fd,
 			  });
+}
+
+static int plan(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
+{
+	const struct regfile *f = o->data;
+	struct pk_script *s = pk_plan_script(p, PK_PH_FILES, 0);
+
+	(void)err;
+	plan_open(p, s, o);
 	if (f->pos)
 		pk_script_call(
 			s, &(struct pk_call){
@@ -217,7 +257,7 @@ static int finish_stream(
 	if (stat(f->id.path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->id.size)
 		return 0;
 	if ((uint64_t)st.st_size > f->id.size) {
-		fd = open(f->id.path, O_RDWR | O_CLOEXEC);
+		fd = pk_fileid_open(&f->id, O_RDWR);
 		if (fd < 0) {
 			pk_log(PK_LOG_WARN, "%s cannot be cut back: %s", f->id.path,
 				strerror(errno));
@@ -242,7 +282,7 @@ static int finish(struct pk_target *t, const struct pk_obj *o, struct pk_error *
 		return finish_stream(t, f, stream, err);
 	if (stat(f->id.path, &st) == 0 && (uint64_t)st.st_size <= f->id.size)
 		return 0;
-	fd = open(f->id.path, O_RDWR | O_CLOEXEC);
+	fd = pk_fileid_open(&f->id, O_RDWR);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return pk_fail_errno(err, "%s", f->id.path);
 	return cut(t, f, fd, (uint64_t)st.st_size, err);
@@ -274,6 +314,7 @@ const struct pk_kind pk_kind_regfile = {
 	.match = match,
 	.collect = collect,
 	.check = check,
+	.prepare = prepare,
 	.plan = plan,
 	.finish = finish,
 };

@@ -13,7 +13,7 @@ source "$(pckpt slurm-lib)"
 examples=$(dirname "$(pckpt slurm-lib)")/examples
 
 # Open MPI
-export OMPI_MCA_plm=isolated OMPI_MCA_btl=self,vader OMPI_MCA_pml=ob1 OMPI_MCA_rmaps_base_oversubscribe=1
+export OMPI_MCA_plm=isolated OMPI_MCA_ras=^slurm OMPI_MCA_btl=self,vader OMPI_MCA_pml=ob1 OMPI_MCA_rmaps_base_oversubscribe=1
 # MPICH, Intel MPI
 export HYDRA_LAUNCHER=fork HYDRA_RMK=user
 

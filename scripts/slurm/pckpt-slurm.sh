@@ -517,7 +517,7 @@ _pckpt_prepare() {
 	*) _pckpt_here=$PWD ;;
 	esac
 	_pckpt_began=$(_pckpt_now)
-	_pckpt_saved='' _pckpt_dumps=0 _pckpt_plan='' _pckpt_cancelled='' _pckpt_passed='' _pckpt_ending=''
+	_pckpt_saved='' _pckpt_dumps=0 _pckpt_plan='' _pckpt_cancelled='' _pckpt_passed='' _pckpt_ending='' _pckpt_why=''
 	_pckpt_clock_done='' _pckpt_pending='' _pckpt_ready='' _pckpt_running='' _pckpt_asked=$_pckpt_began
 	_pckpt_warned=${_pckpt_warned:-} _pckpt_term=${_pckpt_term:-}
 	_pckpt_options "$@" || return $?
@@ -734,6 +734,7 @@ _pckpt_handle_term() {
 	local reason why
 	_pckpt_term=
 	reason=$(_pckpt_patience=8 && pckpt_reason)
+	_pckpt_why=$reason
 	case $reason in
 	requeue | timelimit | preempt-cancel | unknown) _pckpt_ending=1 ;;
 	esac
@@ -1004,13 +1005,18 @@ pckpt_wait() {
 	return "$code"
 }
 
-# 1: without a checkpoint of this run a requeue would do the same work again and again
+# 1: without a checkpoint of this run a requeue would do the same work again and again. After a preemption
+# that is as Slurm would have it, which does not requeue a job that ends in its grace time.
 _pckpt_after_loss() {
 	if [ "$_pckpt_dumps" -gt 0 ]; then
 		_pckpt_say "warning: SIGTERM ended the program before it could be saved; it will go on from $(_pckpt_checkpoint)"
 		return 0
 	fi
 	[ "$_pckpt_plan" != gone ] || return 0
+	if [ "$_pckpt_why" = preempt ]; then
+		_pckpt_say "warning: preemption ended the program before it could be saved; this run's work is lost"
+		return 0
+	fi
 	_pckpt_say "not requeued: SIGTERM ended the program before it could be saved, and this run has no checkpoint" \
 		"(--every T makes some)"
 	return 1

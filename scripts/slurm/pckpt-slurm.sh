@@ -860,7 +860,7 @@ _pckpt_checkpoint() {
 	if [[ $_pckpt_saved =~ ^[0-9]+$ ]]; then
 		printf 'checkpoint %06d' "$((10#$_pckpt_saved))"
 	else
-		printf 'its newest checkpoint'
+		printf 'its newest checkpoint, if there is one'
 	fi
 }
 

@@ -109,6 +109,16 @@ static int pass_through(struct pk_tracee *t, int status, struct pk_error *err)
 	}
 }
 
+/* Any stop uses up a request for one (ptrace_stop() in the kernel): ask again. */
+static int pass_and_ask(struct pk_tracee *t, int status, struct pk_error *err)
+{
+	int r = pass_through(t, status, err);
+
+	if (r == 0 && ptrace(PTRACE_INTERRUPT, t->tid, NULL, NULL) < 0 && errno != ESRCH)
+		return fail_ptrace(t, "cannot stop it", err);
+	return r;
+}
+
 int pk_tracee_wait(struct pk_tracee *t, const struct pk_deadline *d, struct pk_error *err)
 {
 	while (t->state == PK_T_RUNNING) {
@@ -126,7 +136,7 @@ int pk_tracee_wait(struct pk_tracee *t, const struct pk_deadline *d, struct pk_e
 			t->state = PK_T_STOPPED;
 			return 0;
 		}
-		r = pass_through(t, status, err);
+		r = pass_and_ask(t, status, err);
 		if (r < 0 || t->new_thread)
 			return r;
 	}

@@ -30,11 +30,11 @@ PARTITIONS = [
     ("debug", "1-2", "Default=YES PriorityTier=10 PreemptMode=OFF"),
     ("crash", "3-4", "PriorityTier=10 PreemptMode=OFF"),
     ("split", "5-6", "PriorityTier=10 PreemptMode=OFF"),
-    ("grace", "7", "PriorityTier=1 PreemptMode=REQUEUE GraceTime=20"),
-    ("nograce", "8", "PriorityTier=1 PreemptMode=REQUEUE"),
-    ("high", "7-8", "PriorityTier=100 PreemptMode=OFF"),
+    ("grace", "7-8", "PriorityTier=1 PreemptMode=REQUEUE GraceTime=20"),
+    ("nograce", "9-10", "PriorityTier=1 PreemptMode=REQUEUE"),
+    ("high", "7-10", "PriorityTier=100 PreemptMode=OFF"),
 ]
-NODES = 8
+NODES = 10
 # After the nodes' ports: slurmctld and slurmdbd.
 PORTS = NODES + 2
 
@@ -264,10 +264,12 @@ class Keeper:
         shared = ["--no-defaults", f"--datadir={folder}", f"--socket={folder}/socket",
                   f"--user={self.user}", "--skip-networking", "--innodb-buffer-pool-size=16M",
                   "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0"]
-        with (self.folder / "log" / "install-db.out").open("wb") as out:
-            subprocess.run(
-                [found("mariadb-install-db"), *shared[:2], shared[3], "--skip-test-db",
-                 "--auth-root-authentication-method=normal"], stdout=out, stderr=out, check=True)
+        made = subprocess.run(
+            [found("mariadb-install-db"), *shared[:2], shared[3], "--skip-test-db",
+             "--auth-root-authentication-method=normal"],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if made.returncode:
+            raise Failure(f"mariadb-install-db could not make a database:\n{made.stdout}")
         # No password, nobody asked: only this user reaches the socket.
         folder.chmod(0o700)
         self.daemon("mariadbd", "mariadbd", *shared, "--skip-grant-tables")

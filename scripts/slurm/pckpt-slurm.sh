@@ -18,7 +18,7 @@
 #
 #     pckpt_start_or_restore [OPTION]... -- COMMAND [ARG]...
 #     pckpt_wait                  until the program has really ended; its exit code
-#     pckpt_on_signal SIGNAL      what a trap calls:  trap 'pckpt_on_signal USR1' USR1
+#     pckpt_on_signal SIGNAL [F]  what a trap calls:  trap 'pckpt_on_signal USR1' USR1
 #     pckpt_dump [--kill]         save now; 0: the checkpoint is complete
 #     pckpt_requeue               have this job queued again; 0: Slurm has agreed
 #     pckpt_reason                why SIGTERM came: timelimit, requeue, cancel ... (see there)
@@ -520,6 +520,7 @@ _pckpt_prepare() {
 	_pckpt_saved='' _pckpt_dumps=0 _pckpt_plan='' _pckpt_cancelled='' _pckpt_passed='' _pckpt_ending='' _pckpt_why=''
 	_pckpt_clock_done='' _pckpt_pending='' _pckpt_ready='' _pckpt_running='' _pckpt_asked=$_pckpt_began
 	_pckpt_warned=${_pckpt_warned:-} _pckpt_term=${_pckpt_term:-}
+	_pckpt_calls=(${_pckpt_calls[@]+"${_pckpt_calls[@]}"})
 	_pckpt_options "$@" || return $?
 	if [ "${BASHPID}" != $$ ]; then
 		_pckpt_fail "$1 in a subshell" "Slurm's signals come to the script's own shell" \
@@ -655,8 +656,10 @@ _pckpt_wake() {
 # read is what waits: bash 5.2 loses a trap when two signals come while it is in wait, and a wait has no
 # time limit.
 _pckpt_step() {
-	local line='' code=0
+	local line='' code=0 call
+	_pckpt_reading=1
 	IFS= read -r -t 1 -u "$_pckpt_fd" line || code=$?
+	_pckpt_reading=
 	if [ $code -eq 0 ]; then
 		_pckpt_event "$line"
 	elif [ $code -le 128 ]; then
@@ -668,16 +671,28 @@ _pckpt_step() {
 	fi
 	if [ "$_pckpt_term" ]; then _pckpt_handle_term; fi
 	if [ "$_pckpt_warned" ]; then _pckpt_handle_warning; fi
+	while [ ${#_pckpt_calls[@]} -gt 0 ]; do
+		call=${_pckpt_calls[0]}
+		_pckpt_calls=("${_pckpt_calls[@]:1}")
+		"$call" || :
+	done
 	_pckpt_clock
 	kill -0 "$PCKPT_PID" 2>/dev/null
 }
 
-# pckpt_on_signal SIGNAL: what a trap calls. It takes a note; pckpt_wait and pckpt_dump do the work.
+# pckpt_on_signal SIGNAL [FUNCTION]: what a trap calls. It takes a note; pckpt_wait does the work, as soon
+# as there is a program. With FUNCTION it calls that; otherwise:
 #     URG, USR1   save, end the program, have the job queued again
 #     TERM        find out why it has come, and do what fits
 #     others      pass on to the program
+#
+# A trap that comes while pckpt_wait is in read must be done within read's second: after that bash 5.2
+# drops what the trap is at, or goes on in a subshell of it.
 pckpt_on_signal() {
-	case ${1#SIG} in
+	local call
+	for call in ${_pckpt_calls[@]+"${_pckpt_calls[@]}"}; do [ "$call" != "${2:-}" ] || return 0; done
+	case ${2:+function}${1#SIG} in
+	function*) _pckpt_calls+=("$2") ;;
 	URG | USR1) _pckpt_warned=1 ;;
 	TERM) _pckpt_term=1 ;;
 	*) [ -z "${_pckpt_running:-}" ] || kill -"${1#SIG}" "$PCKPT_PID" 2>/dev/null || : ;;
@@ -784,7 +799,7 @@ _pckpt_pass_term() {
 # What happens by the clock: the time limit without a warning, and the end of --max-time
 _pckpt_clock() {
 	local now need left record
-	now=$(_pckpt_now)
+	printf -v now '%(%s)T' -1
 	if [ "$_pckpt_budget_end" ] && [ "$now" -ge "$_pckpt_budget_end" ] && [ -z "$_pckpt_plan" ]; then
 		_pckpt_say "not requeued: --max-time $_pckpt_max_time s is used up; the program is saved and ended"
 		_pckpt_plan=end
@@ -831,6 +846,12 @@ pckpt_dump() {
 	if [ -z "${_pckpt_running:-}" ]; then
 		_pckpt_fail "pckpt_dump: nothing runs" "it saves what pckpt_start_or_restore has started" \
 			"pckpt_start_or_restore -- COMMAND"
+		return 1
+	fi
+	if [ "${_pckpt_reading:-}" ]; then
+		_pckpt_fail "pckpt_dump in a trap" "bash drops a trap that takes longer than the second for which pckpt_wait reads" \
+			"trap 'pckpt_on_signal USR1 FUNCTION' USR1, with pckpt_dump in FUNCTION. This time pckpt_wait saves and requeues"
+		_pckpt_warned=1
 		return 1
 	fi
 	before=$_pckpt_dumps _pckpt_last_event=

@@ -12,13 +12,14 @@
 
 source "$(pckpt slurm-lib)"
 
-# Traps first: with a long lead the warning comes in the first second. Until something runs, save fails.
+# Traps first: with a long lead the warning comes in the first second. A trap only takes a note, and
+# pckpt_wait calls save.
 save() {
 	echo "warned, $(pckpt_time_left) s are left"
 	pckpt_dump --kill || return # the program runs on
 	pckpt_requeue || echo "saved; to go on: sbatch again, with the same STORE"
 }
-trap save USR1
+trap 'pckpt_on_signal USR1 save' USR1
 trap 'pckpt_on_signal TERM' TERM # finds out why, and does what fits
 
 examples=$(dirname "$(pckpt slurm-lib)")/examples

@@ -237,7 +237,8 @@ said() { # TEXT
 }
 
 @test "by hand: save and end in a trap, go on later, traps with time limits of their own" {
-	local text="trap 'pckpt_dump --kill && echo saved' USR1
+	local text="save() { sleep 2; pckpt_dump --kill && echo saved; } # longer than pckpt_wait reads
+		trap 'pckpt_on_signal USR1 save' USR1
 		pckpt_start_or_restore --store '$S' -- '$count' 30 0.1
 		code=0; pckpt_wait || code=\$?; echo code \$code"
 	script "$text"
@@ -250,6 +251,29 @@ said() { # TEXT
 	ends 0
 	[ "$(tail -n 1 job.out)" = "code 0" ]
 	[ "$(cat first <(grep '^[0-9]' job.out))" = "$(seq 30)" ]
+}
+
+@test "by hand: a warning before there is a program is not lost" {
+	script "save() { pckpt_dump --kill && echo saved; }
+		trap 'pckpt_on_signal USR1 save' USR1
+		kill -USR1 \$\$
+		kill -USR1 \$\$
+		pckpt_start_or_restore --store '$S' -- '$count' 30 0.1
+		code=0; pckpt_wait || code=\$?; echo code \$code"
+	ends 0
+	[ "$(grep -v '^[0-9]' job.out)" = $'saved\ncode 75' ]
+}
+
+@test "by hand: a trap that saves by itself is told, and the program is saved all the same" {
+	script "trap 'pckpt_dump --kill || echo told' USR1
+		pckpt_start_or_restore --store '$S' -- '$count' 30 0.1
+		code=0; pckpt_wait || code=\$?; echo code \$code"
+	await lines 3
+	kill -USR1 "$pid"
+	ends 0
+	[ "$(grep -v '^[0-9]' job.out | head -n 1)" = told ]
+	said "pckpt_dump in a trap"
+	[ -e "$S/000001/commit" ]
 }
 
 @test "by hand: parts without a program" {

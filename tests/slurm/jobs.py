@@ -304,6 +304,11 @@ class Job:
 
         return [pid for pid, line in self.processes().items() if runs(pid, line)]
 
+    def named(self, *words):
+        """Those whose command line begins like that."""
+        return [pid for pid, line in self.processes().items() if line.split()[:len(words)] ==
+                list(words)]
+
     def shell(self):
         """The one that runs the batch script."""
         found = [pid for pid, line in self.processes().items() if "/slurm_script" in line]

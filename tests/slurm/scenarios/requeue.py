@@ -118,3 +118,20 @@ def array(s):
     for number, task in tasks.items():
         task.expect_end(restarts=0 if number == 2 else 1)
         task.expect_out(s.count(300 + number))
+
+
+@scenario
+def too_slow(s):
+    """The last save is not done when Slurm loses patience: an earlier one is what there is."""
+    job = s.submit("pckpt_job --every 3s -- count 150 100")
+    job.wait_program()
+    job.wait_event("dumped")
+    job.progress()
+    # As good as a dump that takes for ever. Under linuxproc Slurm wakes it, and ends the program.
+    for pid in job.named("pckpt", "run"):
+        os.kill(pid, signal.SIGSTOP)
+    s.command("scontrol", "requeue", job.id)
+    job.wait_program(1)
+    expect(job.events("restored"), "it began again")
+    job.expect_end(restarts=1)
+    job.expect_out(s.count(150))

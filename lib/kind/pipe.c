@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,10 +15,12 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "base/log.h"
+#include "base/time.h"
 #include "kind/anonfd.h"
 
 #define MAX_PACKET 4096 /* PIPE_BUF */
@@ -32,6 +35,7 @@ struct pipe_end {
 	uint32_t mode;           /* of a fifo: permission bits */
 	struct pk_bytes data;    /* with the record that comes first */
 	struct pk_bytes packets; /* uint32_t: lengths of the packets that data consists of */
+	uint32_t removed;        /* a fifo that has no name any more */
 };
 
 static const struct pk_type type;
@@ -195,8 +199,11 @@ static int say_outside(const struct pk_view *v, const struct pipe_end *e, struct
 
 static int set_path(const struct pk_view *v, struct pipe_end *e, struct pk_error *err)
 {
+	if (v->file->link[0] != '/')
+		return 0;
 	/* A removed fifo is a pipe: nobody else can find it. */
-	if (v->file->link[0] != '/' || v->file->deleted)
+	e->removed = v->file->deleted;
+	if (e->removed)
 		return 0;
 	e->mode = v->file->st.st_mode & 07777;
 	e->path = strdup(v->file->link);
@@ -336,13 +343,48 @@ static int make(struct pk_target *t, const struct pk_obj *o, struct pk_error *er
 	return pk_try(err, "raise /proc/sys/fs/pipe-user-pages-soft");
 }
 
+static int open_removed_in(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (!dir)
+		return -1;
+	snprintf(
+		path, sizeof(path), "%s/pckpt-fifo-%d-%lx", dir, getpid(), (unsigned long)pk_now());
+	if (mkfifo(path, 0600) < 0)
+		return -1;
+	fd = open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+	(void)unlink(path);
+	return fd;
+}
+
+static int open_removed(struct pk_error *err)
+{
+	const char *const dirs[] = {getenv("TMPDIR"), "/tmp", "/dev/shm"};
+	int fd = -1;
+
+	for (size_t i = 0; i < 3 && fd < 0; i++)
+		fd = open_removed_in(dirs[i]);
+	if (fd >= 0)
+		return fd;
+	pk_fail_errno(err, "removed fifo");
+	return pk_try(err, "make /tmp writable, or set TMPDIR");
+}
+
 /*
  * A reader of a fifo hears of a hang-up once there has been a writer, if only for a moment and
  * because of us. One that is alone is opened with nobody else, as its program did.
  */
+static bool is_alone(const struct pipe_end *e)
+{
+	return (is_fifo(e) || e->removed) && e->outside && !writes(e->flags) && !e->data.n;
+}
+
 static int give_alone(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
-	int fd = open_named(o->data, O_RDONLY, err);
+	const struct pipe_end *e = o->data;
+	int fd = e->removed ? open_removed(err) : open_named(e, O_RDONLY, err);
 
 	return fd < 0 ? -err->class : pk_target_give(t, o->id, fd, err);
 }
@@ -354,7 +396,7 @@ static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error 
 	char name[32];
 	int end, fd;
 
-	if (!ends && is_fifo(e) && e->outside && !writes(e->flags) && !e->data.n)
+	if (!ends && is_alone(e))
 		return give_alone(t, o, err);
 	if (!ends && make(t, o, err) < 0)
 		return -err->class;
@@ -397,6 +439,7 @@ static const struct pk_type type = {
 			PK_FIELD(P, 7, PK_F_U32, mode, "of a fifo: permission bits"),
 			PK_FIELD(P, 8, PK_F_BYTES, packets,
 				"uint32_t: lengths of the packets that the content is, if it is"),
+			PK_FIELD(P, 9, PK_F_U32, removed, "1: a fifo without a name"),
 			PK_FIELD_END,
 		},
 };

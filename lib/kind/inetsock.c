@@ -532,20 +532,108 @@ static int begin(struct pk_sock_bench *b, struct pk_sock_item *i)
 	return 0;
 }
 
+/* Connections that have ended and still hold a port for a minute (TIME_WAIT). */
+struct remains {
+	struct sockaddr_in6 at;
+	struct pk_inet_diag *v;
+	size_t n;
+};
+
+static bool add_remains(const struct pk_inet_diag *d, void *arg)
+{
+	struct remains *w = arg;
+	void *v;
+
+	if (d->state != TCP_TIME_WAIT || d->from.sin6_port != w->at.sin6_port ||
+		(!covers(&w->at, &d->from) && !is_any(&d->from)))
+		return true;
+	v = reallocarray(w->v, w->n + 1, sizeof(*w->v));
+	if (v) {
+		w->v = v;
+		w->v[w->n++] = *d;
+	}
+	return v;
+}
+
+static socklen_t native(const struct sockaddr_in6 *a, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in *four = (struct sockaddr_in *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, a, sizeof(*a));
+	if (!IN6_IS_ADDR_V4MAPPED(&a->sin6_addr))
+		return sizeof(*a);
+	memset(ret, 0, sizeof(*ret));
+	four->sin_family = AF_INET;
+	four->sin_port = a->sin6_port;
+	memcpy(&four->sin_addr, a->sin6_addr.s6_addr + 12, 4);
+	return sizeof(*four);
+}
+
+/*
+ * Take the other end's name. If that end is not forgotten either, only somebody who may repair
+ * connections can bind to it; else connect(2) may choose that port if no program had bound to it.
+ */
+static void take_port(int fd, const struct sockaddr_storage *name, socklen_t n)
+{
+	uint32_t port = ntohs(((const struct sockaddr_in *)name)->sin_port);
+	uint32_t range = port << 16 | port;
+
+	if (bind(fd, (const struct sockaddr *)name, n) == 0)
+		return;
+	set_int(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_ON);
+	if (bind(fd, (const struct sockaddr *)name, n) < 0)
+		(void)setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &range, sizeof(range));
+	set_int(fd, IPPROTO_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+}
+
+/*
+ * One that was between two addresses of this host is forgotten at once when its other end begins
+ * anew: it answers with what it knows, is told by a reset that nobody knows of that, and goes
+ * (RFC 1337). Nothing listens at the port, or it could not be bound later either. An other end that
+ * is remembered as well can begin anew after a second (tcp_tw_reuse).
+ */
+static void end_remains(const struct pk_inet_diag *d)
+{
+	struct sockaddr_storage from, to;
+	socklen_t n = native(&d->from, &from), m = native(&d->to, &to);
+	PK_CLOSE int fd = socket(from.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	take_port(fd, &to, m);
+	(void)connect(fd, (struct sockaddr *)&from, n);
+}
+
+static void free_port(const struct pk_bytes *name)
+{
+	struct remains w = {.at = address(name)};
+	struct pk_error none;
+
+	if (pk_diag_inet(IPPROTO_TCP, add_remains, &w, &none) == 0)
+		for (size_t i = 0; i < w.n; i++)
+			end_remains(&w.v[i]);
+	free(w.v);
+}
+
 /* Where something else holds the port for a moment, or a connection that has ended does. */
-static int bind_patiently(int fd, const struct pk_bytes *name)
+static int bind_patiently(int fd, const struct pk_sock *s, const struct pk_bytes *name)
 {
 	struct timespec some = {.tv_nsec = 100000000};
+	char at[100];
 	int r;
 
 	for (int i = 0; i < 620; i++) {
 		r = bind(fd, name->p, (socklen_t)name->n);
 		if (r == 0 || errno != EADDRINUSE)
 			break;
-		if (i == 10)
-			pk_log(PK_LOG_WARN,
-				"waiting up to a minute for the ports of connections that ended");
-		nanosleep(&some, NULL);
+		if (i < 20 && is_tcp(s))
+			free_port(name);
+		if (i == 20)
+			pk_log(PK_LOG_WARN, "waiting up to a minute for %s, which is in use",
+				text_of(name, at, sizeof(at)));
+		if (i > 0)
+			nanosleep(&some, NULL);
 	}
 	return r;
 }
@@ -567,7 +655,7 @@ static int make_bound(struct pk_sock_bench *b, struct pk_sock_item *i)
 		return r;
 	if (!is_tcp(i->s) && !has_option(i->s, SO_REUSEADDR))
 		set_int(i->fd, SOL_SOCKET, SO_REUSEADDR, 0);
-	return bind_patiently(i->fd, &i->s->name) < 0 ? fail_at(b, i, &i->s->name) : 0;
+	return bind_patiently(i->fd, i->s, &i->s->name) < 0 ? fail_at(b, i, &i->s->name) : 0;
 }
 
 static int make_listener(struct pk_sock_bench *b, struct pk_sock_item *i)
@@ -628,7 +716,7 @@ static int connect_from(struct pk_sock_bench *b, struct pk_sock_item *i, int *fd
 	*fd = new_socket(i->s);
 	if (*fd < 0)
 		return pk_sock_fail(b, i, "cannot be made");
-	if (bind_patiently(*fd, name) < 0)
+	if (bind_patiently(*fd, i->s, name) < 0)
 		return fail_at(b, i, name);
 	return connect(*fd, to->p, (socklen_t)to->n) < 0 ? fail_at(b, i, to) : 0;
 }
@@ -677,7 +765,7 @@ static int connect_names(struct pk_sock_bench *b, struct pk_sock_item *i,
 
 	if (!l) {
 		own = new_socket(i->s);
-		if (own < 0 || bind_patiently(own, server) < 0 || listen(own, 1) < 0)
+		if (own < 0 || bind_patiently(own, i->s, server) < 0 || listen(own, 1) < 0)
 			return fail_at(b, i, server);
 	}
 	r = connect_from(b, i, ret_client, client, server);

@@ -146,8 +146,16 @@ pk_tree_if(node nodejs http both http.js)
 pk_tree_if(tmux tmux tmux files tmux.sh)
 pk_tree_if(redis-benchmark redis-tools redis files redis.sh)
 pk_tree_if(psql postgresql postgres files postgres.sh)
-pk_tree_if(mpicc.mpich libmpich-dev mpich-shm files mpi.sh mpich 2 shm)
-pk_tree_if(mpicc.mpich libmpich-dev mpich-tcp files mpi.sh mpich 2 tcp)
+foreach(ranks 2 4)
+  foreach(transport shm tcp)
+    pk_tree_if(mpicc.openmpi libopenmpi-dev openmpi-${transport}-${ranks} files mpi.sh openmpi
+               ${ranks} ${transport})
+  endforeach()
+  pk_tree_if(mpicc.mpich libmpich-dev mpich-shm-${ranks} files mpi.sh mpich ${ranks} shm)
+endforeach()
+# Not with four ranks: where there are fewer CPUs, MPICH 4.0 over TCP often never gets out of
+# MPI_Finalize, left alone as well.
+pk_tree_if(mpicc.mpich libmpich-dev mpich-tcp-2 files mpi.sh mpich 2 tcp)
 pk_tree_if(xclock x11-apps xclock files xclock.sh)
 pk_tree_if(lmp lammps lammps files lammps.sh)
 pk_tree(compile files compile.sh)

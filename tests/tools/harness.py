@@ -22,6 +22,7 @@ from typing import NamedTuple
 LIMIT = 60  # seconds for any one step
 ATTEMPTS = 12  # that a trial is drawn again
 SKIPPED = 77
+TRY_AGAIN, AGAIN = 75, 5  # the exit code, and how often a user would
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 
@@ -240,9 +241,21 @@ class Pckpt:
             out.seek(0)
             return code, out.read().decode()
 
+    def dump_patiently(self, pid, store, *how):
+        """A dump that may say that trying again may help, and then does so soon."""
+        for _ in range(AGAIN):
+            code, out = self.run("dump", "-o", store, *how, pid)
+            if code != TRY_AGAIN:
+                break
+            time.sleep(0.05)
+        return self.expect_dumped(code, out, store)
+
     def dump(self, pid, store, *how):
         """A dump that must succeed: the checkpoint's path."""
-        code, out = self.run("dump", "-o", store, *how, pid)
+        return self.expect_dumped(*self.run("dump", "-o", store, *how, pid), store)
+
+    @staticmethod
+    def expect_dumped(code, out, store):
         if code:
             raise Failure(f"pckpt dump exited with {code}")
         checkpoint = Path(out.strip())

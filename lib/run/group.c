@@ -270,6 +270,19 @@ void pk_group_request(struct pk_run *run, bool kill)
 	run->next_request = 0;
 }
 
+/* Others were faster: whoever looks at our lines hears of it all the same. */
+static void tell_given_up(struct pk_run *run, const char *why)
+{
+	struct pk_error err;
+
+	if (!why[0] || !strcmp(why, "go"))
+		return;
+	pk_fail(&err, PK_E_TEMPFAIL, "checkpoint %06u was given up by all ranks", run->gen);
+	pk_why(&err, "%s", why);
+	pk_try(&err, "ask again");
+	pk_say_failure(run, "dump failed", &err, "the program runs on");
+}
+
 void pk_group_look(struct pk_run *run)
 {
 	struct request r;
@@ -280,10 +293,13 @@ void pk_group_look(struct pk_run *run)
 	run->next_request = pk_now() + PK_NSEC;
 	if (run->term_at && is_there(run->o->control, "term"))
 		run->term_at = 1;
-	if (!read_request(run->o->control, &r) || r.gen <= run->gen ||
-		!gen_undecided(run->o->control, r.gen, why))
+	if (!read_request(run->o->control, &r) || r.gen <= run->gen)
 		return;
 	run->gen = r.gen;
+	if (!gen_undecided(run->o->control, r.gen, why)) {
+		tell_given_up(run, why);
+		return;
+	}
 	run->gen_kills = r.kill;
 	run->gen_wanted = true;
 }
@@ -639,15 +655,18 @@ void pk_group_fail(struct pk_run *run, const struct pk_error *err)
 }
 
 /* Rank 0, once it is clear from where all go on: what nobody will finish any more. */
-void pk_group_tidy(const struct pk_run *run)
+void pk_group_tidy(struct pk_run *run)
 {
 	PK_FREE uint32_t *gens = NULL;
 	struct request r = {0};
+	char text[NOTE];
 	size_t n;
 
+	/* One that is not decided yet was meant for us. */
+	if (read_request(run->o->control, &r) && !gen_undecided(run->o->control, r.gen, text))
+		run->gen = r.gen;
 	if (run->o->rank != 0)
 		return;
-	(void)read_request(run->o->control, &r);
 	gens = list_gens(run->o->control, &n);
 	for (size_t i = 0; gens && i < n; i++) {
 		PK_FREE char *dir = gen_dir(run->o->control, gens[i]);

@@ -131,6 +131,7 @@ static int start_fresh(struct pk_run *run, struct pk_error *err)
 			"warning: every checkpoint in %s is damaged; the program starts from its "
 			"beginning",
 			run->o->store);
+	pk_streams_begin(run);
 	r = pk_start_program(run, err);
 	if (r < 0)
 		return r;

@@ -481,6 +481,8 @@ static void conclude(struct pk_run *run)
 	else
 		*r = (struct pckpt_run_result){
 			.end = PCKPT_RUN_EXITED, .value = (unsigned)WEXITSTATUS(status)};
+	if (run->over && !run->saved && !run->fenced)
+		pk_streams_end(run);
 	say_end(run);
 }
 

@@ -151,6 +151,13 @@ int pk_owner_gate(const struct pk_run *run, struct pk_error *err);
 void pk_owner_release(struct pk_run *run, bool fenced);
 
 /*
+ * streams.c: the program is about to start from its beginning: output of an earlier try is cut
+ * off. The program has ended: whoever starts it again means that.
+ */
+void pk_streams_begin(struct pk_run *run);
+void pk_streams_end(const struct pk_run *run);
+
+/*
  * witness.c: whether the program has got a signal without us. `defers`: it is decided later, when
  * it is `due` or was heard of.
  */
@@ -180,6 +187,6 @@ void pk_group_ended(const struct pk_run *run, int status);
 int pk_group_resume(struct pk_run *run, struct pk_error *err);
 void pk_group_vote(struct pk_run *run, const struct pk_error *err); /* NULL: it is good */
 void pk_group_fail(struct pk_run *run, const struct pk_error *err);
-void pk_group_tidy(const struct pk_run *run);
+void pk_group_tidy(struct pk_run *run);
 
 #endif

@@ -16,7 +16,7 @@ supervise() {
 	"$PCKPT" run "${args[@]}" "$@" </dev/null >>"$W/job.out" 2>>"$W/run.err" 3>&- 4>&- &
 	OWNER=$!
 	started+=("$OWNER")
-	await exists_or_ended "$W/pid" "$OWNER"
+	await "${until:-exists_or_ended}" "$W/pid" "$OWNER"
 	[ ! -e "$W/pid" ] || JOB=$(<"$W/pid")
 }
 
@@ -43,6 +43,12 @@ save() {
 	over 75 "saved $n"
 }
 
+checkpoints() { # those in the store, damaged ones too
+	local found
+	found=$(cd "$S" && shopt -s nullglob && echo 0*)
+	[ "$found" = "$*" ] || { echo "the store holds $found, expected $*"; return 1; }
+}
+
 said() { # how often a line is in the file of events
 	[ "$(grep -cE "$2" "$W/events")" -eq "$1" ]
 }
@@ -53,7 +59,7 @@ said() { # how often a line is in the file of events
 	release "exit 7"
 	over 7 "exited 7"
 	whole job.out
-	store_is command
+	checkpoints
 	said 1 "^pckpt: started pid $JOB: $E2E_PROGRAMS/job$"
 	said 1 "^pckpt: ended: exit code 7$"
 	cmp events run.err
@@ -73,8 +79,7 @@ said() { # how often a line is in the file of events
 		supervise --on USR1:kill
 		runs
 		save
-		store_is "$([ "$i" -eq 1 ] || printf '%06d ' $((i - 1)))$(printf %06d "$i") command$(
-			[ "$i" -eq 1 ] || echo " cut")"
+		checkpoints "$([ "$i" -eq 1 ] || printf '%06d ' $((i - 1)))$(printf %06d "$i")"
 	done
 	supervise --on USR1:kill
 	runs
@@ -281,6 +286,77 @@ descendants() {
 	whole job.out
 }
 
+@test "killed before there is a checkpoint: from the beginning, with a whole output" {
+	echo "before all" >job.out
+	supervise
+	runs
+	kill -KILL "$OWNER"
+	wait "$OWNER" || true
+	await ended "$JOB"
+	rm ready
+	supervise
+	runs
+	release
+	over 0 "exited 0"
+	[ "$(sed -n 1,2p job.out)" = $'before all\nline 1' ]
+	sed -i 1d job.out
+	whole job.out
+	grep -qx "line 1" "$S"/cut/*-begin.1
+	# It has ended: whoever starts it again wants its output again.
+	rm ready go
+	size=$(stat -c %s job.out)
+	supervise
+	await grown job.out "$size"
+	release
+	over 0 "exited 0"
+	[ "$(grep -cx "line 1" job.out)" -eq 2 ]
+}
+
+@test "a checkpoint that cannot be continued: the one before is" {
+	printf '%s\n' 1 2 3 >input
+	cat >script <<-'END'
+		: >ready
+		while [ ! -e second ]; do read -t 0.01 -u 9; done 9<> <(:)
+		exec 7<input
+		: >third
+		while [ ! -e go ]; do read -t 0.01 -u 9; done 9<> <(:)
+		exit 5
+	END
+	supervise --on USR1 --on USR2:kill -- bash script
+	await [ -e ready ]
+	kill -USR1 "$OWNER"
+	await said 1 "^pckpt: dumped 000001"
+	touch second
+	await [ -e third ]
+	kill -USR2 "$OWNER"
+	over 75 "saved 2"
+	mv input away
+	rm third
+	mv second no
+	supervise -- bash script
+	said 1 "^pckpt: checkpoint 000002 cannot be continued: open file $W/input; trying the one before$"
+	said 1 "^pckpt: restored 000001"
+	mv away input
+	touch second go
+	over 5 "exited 5"
+	checkpoints 000001 000002
+}
+
+@test "SIGTERM while it is being continued: saved as it was" {
+	with_faults
+	supervise --on USR1:kill
+	save
+	PCKPT_FAULT=restore.pages=stop until=true supervise --on USR1:kill
+	await helper_stopped
+	kill -TERM "$OWNER"
+	over 75 "saved 1"
+	said 1 "^pckpt: given up: signal 15 \(SIGTERM\) came while 000001 was being restored$"
+	supervise
+	release
+	over 0 "exited 0"
+	whole job.out
+}
+
 @test "SIGKILL of pckpt run in the middle of a dump" {
 	with_faults
 	supervise --on USR1:kill
@@ -332,7 +408,7 @@ helper_stopped() {
 		supervise --on USR1:kill --keep 3
 		said 1 "^pckpt: checkpoint 000002 is damaged: .*; trying the one before$"
 		said 2 "^pckpt: restored 000001"
-		store_is 000001 000002.bad command cut run
+		checkpoints 000001 000002.bad
 		runs
 		n=1
 		save
@@ -355,7 +431,7 @@ helper_stopped() {
 	rm job.out ready
 	supervise
 	said 1 "^pckpt: warning: every checkpoint in .* is damaged; the program starts from its beginning$"
-	store_is 000001.bad 000002.bad command run
+	checkpoints 000001.bad 000002.bad
 	runs
 	release
 	over 0 "exited 0"
@@ -388,7 +464,7 @@ not_started() {
 	said 2 "^pckpt: started"
 	release
 	over 0 "exited 0"
-	store_is 000001 command
+	checkpoints 000001
 }
 
 @test "a command that is not there, or cannot be run" {
@@ -567,7 +643,7 @@ second() {
 	runs
 	release
 	over 0 "exited 0"
-	store_is command
+	checkpoints
 }
 
 @test "--fence: a later run takes over; the earlier one kills its program and commits nothing" {
@@ -589,7 +665,7 @@ second() {
 	release
 	over 0 "exited 0"
 	whole job.out
-	store_is "$(cd "$S" && echo 0*) command cut"
+	[ ! -e "$S/run" ]
 }
 
 @test "--fence: a dump that is about to be committed when a later run takes over" {

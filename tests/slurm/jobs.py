@@ -30,9 +30,12 @@ def scenario(function):
     return function
 
 
-def scenario_if(condition):
-    """One that this machine or account may not be able to run."""
-    return scenario if condition else lambda function: function
+def scenario_of_root(function):
+    """One that an ordinary user cannot run."""
+    if os.geteuid() == 0:
+        return scenario(function)
+    print(f"{function.__name__} is left out: it needs root")
+    return function
 
 
 def wait_for(holds, otherwise, limit=LIMIT):
@@ -209,6 +212,7 @@ class Job:
             raise Failure(f"{self.describe()}: {should}")
 
     def expect_end(self, state="COMPLETED", code="0:0", restarts=None, limit=LIMIT):
+        self.go()
         wait_for(lambda: self.state in ENDED,
                  lambda: f"{self.describe()}: should have ended", limit)
         self.fail_if(self.state != state or code not in (None, self.record["ExitCode"]),
@@ -222,8 +226,16 @@ class Job:
         """What Slurm sends before the end of the time, now."""
         self.context.command("scancel", "-b", "-s", signal, self.shown)
 
+    def go(self):
+        """Nothing more happens to it: programs that look for this file need not pause any more."""
+        (self.folder / "go").touch()
+
     def cancel(self, *options):
         self.context.command("scancel", *options, self.shown)
+
+    def wait_state(self, state, limit=LIMIT):
+        wait_for(lambda: self.state == state,
+                 lambda: f"{self.describe()}: should be {state}", limit)
 
     def wait_program(self, restarts=0, limit=LIMIT):
         """Until it runs for that time again, and its program does."""

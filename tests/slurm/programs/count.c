@@ -8,7 +8,7 @@
  *	--segv		ends by SIGSEGV
  *	--mib M		has M MiB of memory that is hard to compress, and changes it as it goes
  *	--rank		"RANK LINE" on each line, RANK being $SLURM_PROCID
- *	--urg		ends with code 9 when SIGURG comes: nobody may send it to the program
+ *	--go FILE	no more pauses as soon as FILE is there
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -30,6 +30,7 @@ struct options {
 	int segv;
 	size_t words;
 	const char *rank;
+	const char *go;
 };
 
 /* One round of splitmix64. */
@@ -42,12 +43,6 @@ static uint64_t mix(uint64_t hash, uint64_t value)
 	return z ^ (z >> 31);
 }
 
-static void on_urg(int signal)
-{
-	(void)signal;
-	_exit(9);
-}
-
 static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option table[] = {
@@ -56,7 +51,7 @@ static void parse(int argc, char **argv, struct options *o)
 		{"segv", no_argument, NULL, 's'},
 		{"mib", required_argument, NULL, 'm'},
 		{"rank", no_argument, NULL, 'k'},
-		{"urg", no_argument, NULL, 'u'},
+		{"go", required_argument, NULL, 'g'},
 		{NULL, 0, NULL, 0},
 	};
 	int c;
@@ -72,8 +67,8 @@ static void parse(int argc, char **argv, struct options *o)
 			o->words = (size_t)atol(optarg) << 17;
 		else if (c == 'k')
 			o->rank = getenv("SLURM_PROCID");
-		else if (c == 'u')
-			signal(SIGURG, on_urg);
+		else if (c == 'g')
+			o->go = optarg;
 		else
 			exit(2);
 	}
@@ -115,7 +110,8 @@ static uint64_t run(const struct options *o)
 		if (o->rank)
 			printf("%s ", o->rank);
 		printf("%ld\n", i);
-		pause_for(o->milliseconds);
+		if (!o->go || access(o->go, F_OK) != 0)
+			pause_for(o->milliseconds);
 	}
 	free(memory);
 	return hash;

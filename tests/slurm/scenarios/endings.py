@@ -3,19 +3,19 @@
 
 import time
 
-from jobs import expect, scenario, wait_for
+from jobs import expect, scenario
 
 
 def ends_as_without(s, *options):
     """The job that is continued has the state and exit code of a plain one."""
     words = " ".join(options)
     plain = s.submit(f"count 1 0 {words}", name="plain", head=":", signal=None)
-    job = s.submit(f"pckpt_job -- count 80 100 {words}")
+    job = s.submit(f"pckpt_job -- count --go go 600 100 {words}")
     job.wait_program()
     job.progress()
     job.warn()
     job.wait_program(1)
-    wait_for(lambda: plain.state == "FAILED", lambda: plain.describe())
+    plain.wait_state("FAILED")
     job.expect_end(plain.state, plain.record["ExitCode"], restarts=1)
     return job
 
@@ -24,14 +24,14 @@ def ends_as_without(s, *options):
 def exit_code(s):
     job = ends_as_without(s, "--exit 7")
     expect(job.record["ExitCode"] == "7:0", job.describe())
-    job.expect_out(s.count(80))
+    job.expect_out(s.count(600))
 
 
 @scenario
 def segv(s):
     job = ends_as_without(s, "--segv")
     expect(job.record["ExitCode"] in ("139:0", "11:0", "0:11"), job.describe())
-    job.expect_out(s.count(80))
+    job.expect_out(s.count(600))
 
 
 @scenario
@@ -56,12 +56,12 @@ def cancelled(s):
 @scenario
 def clean(s):
     """--clean: the store is removed when all has gone well."""
-    job = s.submit("pckpt_job --clean --store store -- count 60 100")
+    job = s.submit("pckpt_job --clean --store store -- count --go go 600 100")
     job.wait_program()
     job.progress()
     job.warn()
     job.wait_program(1)
     expect((s.folder / "store").is_dir(), "there is no store")
     job.expect_end(restarts=1)
-    job.expect_out(s.count(60))
+    job.expect_out(s.count(600))
     expect(not (s.folder / "store").exists(), "the store is still there")

@@ -6,8 +6,8 @@ import os
 
 from jobs import expect, expect_same, read, scenario, wait_for
 
-COUNT = "exec $examples/count.sh 100 0.1"
-COUNTED = "".join(f"{n}\n" for n in range(1, 101))
+COUNT = "exec $examples/count.sh 250 0.1"
+COUNTED = "".join(f"{n}\n" for n in range(1, 251))
 EXAMPLES = "share/pckpt/slurm/examples"
 
 
@@ -61,7 +61,7 @@ def example_openmp(s):
 def example_mpirun(s):
     """Two ranks, whose lines come as they come."""
     job = submit(s, "mpirun.sh",
-                 COMMAND=f"exec mpirun -n 2 {s.stage}/{EXAMPLES}/count.sh 100 0.1")
+                 COMMAND=f"exec mpirun -n 2 {s.stage}/{EXAMPLES}/count.sh 250 0.1")
     interrupt(job)
     job.expect_end(restarts=1)
     expect_same("\n".join(sorted(job.out.split())), "\n".join(sorted(COUNTED.split() * 2)),
@@ -86,17 +86,17 @@ def example_srun(s):
 def example_preemptible(s):
     job = submit(s, "preemptible.sh", "--partition=nograce", f"--nodelist={s.node(10)}",
                  "--exclusive", "--signal=B:URG@1", EVERY="3s",
-                 COMMAND=f"exec {s.stage}/{EXAMPLES}/count.sh 200 0.1")
+                 COMMAND=f"exec {s.stage}/{EXAMPLES}/count.sh 400 0.1")
     job.wait_program()
     job.wait_event("dumped")
     job.progress()
     other = s.submit("sleep 2", "--partition=high", f"--nodelist={s.node(10)}", "--exclusive",
                      name="other", head=":", signal=None)
-    other.expect_end()
+    other.wait_state("COMPLETED")
     job.wait_program(1)
     expect(job.events("restored"), "it began again")
     job.expect_end(restarts=1)
-    job.expect_out("".join(f"{n}\n" for n in range(1, 201)))
+    job.expect_out("".join(f"{n}\n" for n in range(1, 401)))
 
 
 @scenario
@@ -122,12 +122,12 @@ def example_submit_resume(s):
 
 @scenario
 def sbatch_command(s):
-    job = s.sbatch("--time=10", "--output=job.out", "--error=job.err", "--", "count", 100, 100,
+    job = s.sbatch("--time=10", "--output=job.out", "--error=job.err", "--", "count", 600, 100, "--go", "go",
                    "--result", "a result", command="pckpt-sbatch")
     interrupt(job)
     job.expect_end(restarts=1)
-    job.expect_out(s.count(100))
-    expect(read(s.folder / "a result") == s.count(100).splitlines(True)[-1], "another result")
+    job.expect_out(s.count(600))
+    expect(read(s.folder / "a result") == s.count(600).splitlines(True)[-1], "another result")
 
 
 @scenario
@@ -137,8 +137,8 @@ def sbatch_script(s):
 #SBATCH --time=10 --output=job.out --error=job.err
 part() { count "$1" 100 | sed -u "s/^/part $1: /"; }
 echo "begun with $1"
-part 40
-part 41
+part 150
+part 151
 echo "done"
 """)
     should = s.uninterrupted("bash", "-c", s.write(

@@ -19,7 +19,7 @@ def odd_names(s):
 #SBATCH --open-mode=append --requeue --signal=B:URG@60 --time=10
 set -eu
 source "$(pckpt slurm-lib)"
-pckpt_job -- './a count; (1)' 100 100 --result $'res\\nult'
+pckpt_job -- './a count; (1)' 600 100 --go go --result $'res\\nult'
 """)
     job = s.sbatch("--job-name=a job' $x", "--output=out %j.out", "--error=err.err", f"./{script.name}",
                    cwd=folder)
@@ -29,15 +29,15 @@ pckpt_job -- './a count; (1)' 100 100 --result $'res\\nult'
     job.warn()
     job.wait_program(1)
     job.expect_end(restarts=1)
-    job.expect_out(s.count(100))
-    expect(read(folder / "res\nult") == s.count(100).splitlines(True)[-1], "another result")
+    job.expect_out(s.count(600))
+    expect(read(folder / "res\nult") == s.count(600).splitlines(True)[-1], "another result")
 
 
 @scenario
 def tree(s):
     """Threads, pipes, a child, a deleted temporary file, and a log that is appended to."""
-    should = s.uninterrupted("work", 150, 0, "plain.log")
-    job = s.submit("pckpt_job -- work 150 100 work.log")
+    should = s.uninterrupted("work", 600, 0, "plain.log", "go")
+    job = s.submit("pckpt_job -- work 600 100 work.log go")
     for restart in range(2):
         job.wait_program(restart)
         lines = read(s.folder / "work.log").count("\n")
@@ -51,8 +51,8 @@ def tree(s):
 @scenario
 def log_runs_ahead(s):
     """What was appended after the checkpoint is cut off again: here Slurm kills without a word."""
-    should = s.uninterrupted("work", 200, 0, "plain.log")
-    job = s.submit("pckpt_job --every 3s -- work 200 100 work.log")
+    should = s.uninterrupted("work", 600, 0, "plain.log", "go")
+    job = s.submit("pckpt_job --every 3s -- work 600 100 work.log go")
     job.wait_program()
     job.wait_event("dumped")
     lines = read(s.folder / "work.log").count("\n")
@@ -76,36 +76,37 @@ def stands_still(job, seconds):
 @scenario
 def suspended(s):
     """Suspended and resumed while it runs anew, with dumps that become due meanwhile."""
-    job = s.submit("pckpt_job --every 2s -- count 250 100")
+    job = s.submit("pckpt_job --every 2s -- count --go go 600 100")
     job.wait_program()
     job.progress()
     job.warn()
     job.wait_program(1)
     job.progress()
     s.command("scontrol", "suspend", job.id, root=True)
-    wait_for(lambda: job.state == "SUSPENDED", lambda: f"{job.describe()}: should be suspended")
+    job.wait_state("SUSPENDED")
     # Slurm says so before its nodes have heard of it.
     wait_for(lambda: stands_still(job, 1), "it runs on", 15)
     expect(stands_still(job, 4), "it ran on")
     s.command("scontrol", "resume", job.id, root=True)
-    wait_for(lambda: job.state == "RUNNING", lambda: f"{job.describe()}: should run")
+    job.wait_state("RUNNING")
     job.progress()
     job.warn()
     job.wait_program(2)
     job.expect_end(restarts=2)
-    job.expect_out(s.count(250))
+    job.expect_out(s.count(600))
 
 
 @scenario
 def accounting(s):
     """Slurm sees the memory of a program that has been continued."""
-    job = s.submit("pckpt_job -- count --mib 100 120 100")
+    job = s.submit("pckpt_job -- count --mib 100 --go go 600 100")
     job.wait_program()
     job.progress()
     job.warn()
     job.wait_program(1)
+    job.progress(30)
     job.expect_end(restarts=1)
-    job.expect_out(s.count(120, "--mib", 100))
+    job.expect_out(s.count(600, "--mib", 100))
 
     def largest():
         said = s.command("sacct", "-n", "-P", "--noconvert", "-j", f"{job.id}.batch", "-o", "MaxRSS",

@@ -8,7 +8,7 @@ from jobs import expect, expect_same, scenario
 
 @scenario
 def requeue_limit(s):
-    job = s.submit("pckpt_job --max-requeues 1 -- count 200 100")
+    job = s.submit("pckpt_job --max-requeues 1 -- count --go go 600 100")
     job.wait_program()
     job.progress()
     job.warn()
@@ -17,7 +17,7 @@ def requeue_limit(s):
     job.warn()
     expect("--max-requeues" in job.wait_event("not requeued"), "the reason is missing")
     job.expect_end(restarts=1)
-    job.expect_out(s.count(200))
+    job.expect_out(s.count(600))
 
 
 @scenario

@@ -34,7 +34,7 @@ def is_of(job, pid):
 
 
 def start(s, partition):
-    job = s.submit("pckpt_job --every 2s -- count 900 100", f"--partition={partition}")
+    job = s.submit("pckpt_job --every 2s -- count --go go 1500 100", f"--partition={partition}")
     job.wait_program()
     job.wait_event("dumped", 2)
     job.progress()
@@ -59,7 +59,7 @@ def node_crash(s):
     expect(job.record["NodeList"] != node, f"{job.describe()}: it is on the lost node")
     expect(job.events("restored"), "it began again")
     job.expect_end(restarts=1, limit=150)
-    job.expect_out(s.count(900))
+    job.expect_out(s.count(1500))
 
 
 @scenario
@@ -73,5 +73,5 @@ def node_lost_alive(s):
     expect(job.record["NodeList"] != node, f"{job.describe()}: it is on the lost node")
     wait_for(lambda: old[0] not in job.programs(), "the old program still runs", 30)
     job.expect_end(restarts=1, limit=150)
-    job.expect_out(s.count(900))
+    job.expect_out(s.count(1500))
     job.expect_nothing_left()

@@ -8,7 +8,7 @@ store=$PWD/store
 if [ -d "$store" ]; then
 	pckpt restore "$store" --pidfile pid &
 else
-	count 60 100 &
+	count --go go 600 100 &
 fi
 job=$!
 save() {
@@ -34,4 +34,4 @@ def by_hand(s):
     job.warn()
     job.wait_run(restarts=1)
     job.expect_end(restarts=1)
-    job.expect_out(s.count(60))
+    job.expect_out(s.count(600))

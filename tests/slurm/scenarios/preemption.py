@@ -5,7 +5,7 @@ from jobs import expect, scenario
 
 
 def preempt(s, partition, node, every="", **submit):
-    job = s.submit(f"pckpt_job {every} -- count 400 100", f"--partition={partition}",
+    job = s.submit(f"pckpt_job {every} -- count --go go 600 100", f"--partition={partition}",
                    f"--nodelist={s.node(node)}", "--exclusive", **submit)
     job.wait_program()
     if every:
@@ -13,11 +13,11 @@ def preempt(s, partition, node, every="", **submit):
     job.progress()
     other = s.submit("sleep 2", "--partition=high", f"--nodelist={s.node(node)}", "--exclusive",
                      name="other", head=":", signal=None)
-    other.expect_end()
+    other.wait_state("COMPLETED")
     job.wait_program(1)
     expect(job.events("restored"), "it began again")
     job.expect_end(restarts=1)
-    job.expect_out(s.count(400))
+    job.expect_out(s.count(600))
 
 
 @scenario

@@ -16,7 +16,7 @@ def expect_ranks(s, job, n, ranks, *options):
 @scenario
 def four_ranks(s):
     """Four tasks on two nodes, saved twice."""
-    job = s.submit("pckpt_job --srun -- count --rank 250 100", "--nodes=2", "--ntasks=4",
+    job = s.submit("pckpt_job --srun -- count --rank --go go 600 100", "--nodes=2", "--ntasks=4",
                    "--ntasks-per-node=2")
     for restart in range(2):
         job.wait_run(restart)
@@ -24,7 +24,7 @@ def four_ranks(s):
         job.warn()
     job.wait_run(2)
     job.expect_end(restarts=2)
-    expect_ranks(s, job, 250, 4)
+    expect_ranks(s, job, 600, 4)
 
 
 @scenario
@@ -33,7 +33,7 @@ def slow_rank(s):
     job = s.submit("""
 cat >rank.sh <<'END'
 #!/bin/bash
-case $SLURM_PROCID in 1) exec count --rank --mib 400 250 100 ;; *) exec count --rank 250 100 ;; esac
+case $SLURM_PROCID in 1) exec count --rank --mib 400 --go go 600 100 ;; *) exec count --rank --go go 600 100 ;; esac
 END
 chmod +x rank.sh
 pckpt_job --srun --srun-args -K -- ./rank.sh
@@ -46,7 +46,7 @@ pckpt_job --srun --srun-args -K -- ./rank.sh
     for rank in range(3):
         lines = "".join(line.split(" ", 1)[1] for line in job.out.splitlines(True)
                         if line.startswith(f"{rank} "))
-        expect_same(lines, s.count(250, *(["--mib", 400] if rank == 1 else [])),
+        expect_same(lines, s.count(600, *(["--mib", 400] if rank == 1 else [])),
                     f"standard output of rank {rank}")
 
 
@@ -55,9 +55,9 @@ def refused(s):
     """What could not be saved later is refused before it has done any work."""
     job = s.submit("""
 for args in -u --mpi=pmi2; do
-	pckpt_job --srun --srun-args "$args" -- count 1000 100 && exit 3
+	pckpt_job --srun --srun-args "$args" -- count --go go 600 100 && exit 3
 done
-srun -u "$(dirname "$(pckpt slurm-lib)")/pckpt-task" --control "$PWD/store" -- count 1000 100 && exit 4
+srun -u "$(dirname "$(pckpt slurm-lib)")/pckpt-task" --control "$PWD/store" -- count --go go 600 100 && exit 4
 exit 0
 """)
     job.expect_end()

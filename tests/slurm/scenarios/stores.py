@@ -4,10 +4,10 @@
 import os
 import subprocess
 
-from jobs import expect, scenario, scenario_if, wait_for
+from jobs import expect, scenario, scenario_of_root
 
 
-@scenario_if(os.geteuid() == 0)
+@scenario_of_root
 def store_repaired(s):
     """The store cannot be written, then it is full, then it is good again. Until then the job runs
     on, and is not requeued."""
@@ -15,7 +15,7 @@ def store_repaired(s):
     store.mkdir()
     s.command("mount", "-t", "tmpfs", "-o", f"size=32m,uid={s.user.pw_uid},mode=755", "pckpt-test",
               store, root=True)
-    job = s.submit(f"pckpt_job --store '{store}' -- count --mib 4 600 100")
+    job = s.submit(f"pckpt_job --store '{store}' -- count --mib 4 --go go 600 100")
     job.wait_program()
     job.progress()
 
@@ -45,11 +45,11 @@ def store_repaired(s):
 @scenario
 def damaged_checkpoint(s):
     """The newest checkpoint has been damaged: the one before it is taken."""
-    job = s.submit("pckpt_job --every 2s --store store -- count 200 100")
+    job = s.submit("pckpt_job --every 2s --store store -- count --go go 600 100")
     job.wait_program()
     job.wait_event("dumped", 2)
     job.warn()
-    wait_for(lambda: job.state == "PENDING", lambda: f"{job.describe()}: should wait")
+    job.wait_state("PENDING")
     newest = max(path.parent for path in (s.folder / "store").glob("*/commit"))
     for path in newest.glob("*.pk"):
         content = bytearray(path.read_bytes())
@@ -59,4 +59,4 @@ def damaged_checkpoint(s):
     expect(newest.name in job.err, f"nothing is said of {newest.name}")
     expect(job.events("restored"), "it began again")
     job.expect_end(restarts=1)
-    job.expect_out(s.count(200))
+    job.expect_out(s.count(600))

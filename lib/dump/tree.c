@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,8 @@
 #include "base/fs.h"
 #include "dump/dump_internal.h"
 
+/* For the other threads of a process whose first has ended. */
+#define END_LIMIT (PK_NSEC / 2)
 /* For threads that do not stop: in vfork(2), in a dead file system, or for want of a CPU. */
 #define STOP_LIMIT (15 * PK_NSEC)
 
@@ -124,11 +127,31 @@ static bool is_dead(const struct pk_proc *p)
 	return pk_stat_read(p->src.procfd, &st, NULL) < 0 || st.state == 'X';
 }
 
+static uint32_t threads_now(const struct pk_proc *p)
+{
+	struct pk_status s = {0};
+	uint32_t n = pk_status_read(p->src.procfd, &s, NULL) < 0 ? 0 : s.threads;
+
+	pk_status_free(&s);
+	return n;
+}
+
+/*
+ * A process of which only the first thread has ended shows Z, too: for as long as its end takes, or
+ * for good (pthread_exit in main).
+ */
 static bool is_zombie(struct pk_proc *p)
 {
-	/* A process of which only the first thread has ended shows Z, too. */
-	return pk_stat_read(p->src.procfd, &p->src.stat, NULL) == 0 && p->src.stat.state == 'Z' &&
-	       p->src.status.threads <= 1;
+	int64_t limit = pk_now() + END_LIMIT;
+
+	if (pk_stat_read(p->src.procfd, &p->src.stat, NULL) < 0 || p->src.stat.state != 'Z')
+		return false;
+	while (threads_now(p) > 1) {
+		if (pk_now() > limit)
+			return false;
+		poll(NULL, 0, 1);
+	}
+	return true;
 }
 
 /* This pckpt, or its helper, which is its child. */

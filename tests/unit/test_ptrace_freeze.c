@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -54,6 +55,7 @@ static pid_t start(void (*body)(void))
 	signal(SIGUSR1, hear);
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		body();
 		_exit(0);
 	}
@@ -87,8 +89,10 @@ Test(freeze, under_signals, .timeout = 120)
 {
 	pid_t pid = start(rest), other = fork();
 
-	if (other == 0)
+	if (other == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pound(pid);
+	}
 	freeze_often(pid);
 	waitpid(other, NULL, 0);
 }

@@ -19,8 +19,12 @@ static int freeze(void *arg, struct pk_error *err)
 	struct pk_freeze f = {.deadline = {.at = pk_now() + 5 * PK_NSEC}};
 	PK_FREE char *dir = pk_asprintf("/proc/%d", pid);
 	PK_CLOSE int procfd = open(dir, O_RDONLY | O_DIRECTORY);
-	int e = pk_freeze_process(&f, pid, procfd, err);
+	int e;
 
+	/* The thread that traced it before may have ended, but not let go yet. */
+	while ((e = pk_freeze_process(&f, pid, procfd, err)) == -PK_E_NOPERM &&
+		!pk_deadline_passed(&f.deadline))
+		pk_freeze_free(&f);
 	pk_freeze_free(&f);
 	return e;
 }

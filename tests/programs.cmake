@@ -150,14 +150,15 @@ foreach(ranks 2 4)
   foreach(transport shm tcp)
     pk_tree_if(mpicc.openmpi libopenmpi-dev openmpi-${transport}-${ranks} files mpi.sh openmpi
                ${ranks} ${transport})
+    pk_tree_if(mpicc.mpich libmpich-dev mpich-${transport}-${ranks} files mpi.sh mpich ${ranks}
+               ${transport})
   endforeach()
-  pk_tree_if(mpicc.mpich libmpich-dev mpich-shm-${ranks} files mpi.sh mpich ${ranks} shm)
 endforeach()
-# Not with four ranks: where there are fewer CPUs, MPICH 4.0 over TCP often never gets out of
-# MPI_Finalize, left alone as well.
-pk_tree_if(mpicc.mpich libmpich-dev mpich-tcp-2 files mpi.sh mpich 2 tcp)
 pk_tree_if(xclock x11-apps xclock files xclock.sh)
+pk_tree_if(xterm xterm xterm files xterm.sh)
 pk_tree_if(lmp lammps lammps files lammps.sh)
+pk_tree_if(lmp lammps lammps-mpi files lammps.sh 2)
+pk_tree_if(gmx_mpi gromacs gromacs files gromacs.sh 2 2)
 pk_tree(compile files compile.sh)
 
 # Programs whose mappings and descriptors stay the same while they run, long enough for three dumps.

@@ -1,6 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# LAMMPS: a Lennard-Jones melt.
+# Usage: lammps.sh [RANKS]
+# LAMMPS: a Lennard-Jones melt, alone or under mpirun.
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMP_NUM_THREADS=1
 cat >in.melt <<'END'
 units lj
 atom_style atomic
@@ -18,5 +20,9 @@ thermo 25
 thermo_modify flush yes
 run 600
 END
-lmp -in in.melt -log none | grep -v 'create_atoms CPU\|Total wall time\|Loop time\|Performance\|CPU use\||\|Neighbor\|Memory'
+run=(lmp)
+[ $# = 0 ] || run=(mpirun.openmpi --oversubscribe --mca btl_vader_single_copy_mechanism none -n "$1"
+	lmp)
+"${run[@]}" -in in.melt -log none |
+	grep -v 'create_atoms CPU\|Total wall time\|Loop time\|Performance\|CPU use\||\|Neighbor\|Memory\|%'
 sha256sum <atoms.dump

@@ -84,7 +84,8 @@ struct pckpt_restore_options {
 	bool redirect_vdso; /* treat the vDSO as another kernel's: for tests */
 	/*
 	 * The caller's parent supervises: it passes signals on to the program. Standard streams
-	 * that the image has marks of come from the caller.
+	 * that the image has marks of come from the caller. A pending SIGTERM from outside of the
+	 * job was for the run before, and is dropped.
 	 */
 	bool supervised;
 	/* Called at the hand-over; NULL: not. */

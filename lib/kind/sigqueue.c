@@ -50,6 +50,26 @@ static const siginfo_t *info_at(const struct sigqueue *q, size_t i)
 	return (i + 1) * sizeof(siginfo_t) <= q->infos.n ? (const siginfo_t *)q->infos.p + i : NULL;
 }
 
+static bool is_of_job(const struct pk_model *m, int32_t pid)
+{
+	const struct pk_obj *o = NULL;
+
+	while ((o = pk_model_next(m, o, &pk_task_type, PK_ANY_OWNER)))
+		if (((const struct pk_task *)o->data)->pid == pid)
+			return true;
+	return false;
+}
+
+/*
+ * Where a batch system ends a run, all of its processes get SIGTERM, and the dump that is made
+ * because of that finds it pending. It was for that run: the next one must not end by it.
+ */
+static bool ended_earlier_run(const struct pk_plan *p, const siginfo_t *info)
+{
+	return p->target && p->target->supervised && info->si_signo == SIGTERM &&
+	       info->si_code == SI_USER && !is_of_job(p->model, info->si_pid);
+}
+
 static int plan_shared(struct pk_plan *p, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct pk_obj *task = pk_model_find(p->model, o->owner, &pk_task_type);
@@ -57,7 +77,9 @@ static int plan_shared(struct pk_plan *p, const struct pk_obj *o, struct pk_erro
 	const siginfo_t *info;
 
 	(void)err;
-	for (size_t i = 0; task && (info = info_at(o->data, i)); i++)
+	for (size_t i = 0; task && (info = info_at(o->data, i)); i++) {
+		if (ended_earlier_run(p, info))
+			continue;
 		pk_plan_try(p, PK_PH_LATE, 0,
 			&(struct pk_call){
 				.nr = SYS_rt_sigqueueinfo,
@@ -66,6 +88,7 @@ static int plan_shared(struct pk_plan *p, const struct pk_obj *o, struct pk_erro
 					pk_addr(pk_script_data(s, info, sizeof(*info)))},
 			},
 			"pending signal %d could not be queued again", info->si_signo);
+	}
 	return 0;
 }
 

@@ -357,6 +357,23 @@ descendants() {
 	whole job.out
 }
 
+@test "SIGTERM that was for an earlier run does not end the program in the next one" {
+	cat >blocks.py <<-'END'
+		import os, signal, time
+		signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+		while not os.path.exists("go"):
+		    time.sleep(0.05)
+		signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+	END
+	supervise --on USR1:kill -- python3 blocks.py
+	await grep -q '^SigBlk:.*4...$' "/proc/$JOB/status"
+	kill -TERM "$JOB" # pending, as it is when it comes in the middle of a dump
+	save
+	supervise -- python3 blocks.py
+	touch go
+	over 0 "exited 0"
+}
+
 @test "SIGKILL of pckpt run in the middle of a dump" {
 	with_faults
 	supervise --on USR1:kill

@@ -261,11 +261,15 @@ class Keeper:
     def start_database(self):
         folder = self.folder / "db"
         folder.mkdir()
+        # At its start mariadbd removes all temporary tables there, also those of others.
+        temporary = self.folder / "tmp"
+        temporary.mkdir()
         shared = ["--no-defaults", f"--datadir={folder}", f"--socket={folder}/socket",
-                  f"--user={self.user}", "--skip-networking", "--innodb-buffer-pool-size=16M",
+                  f"--user={self.user}", f"--tmpdir={temporary}",
+                  "--skip-networking", "--innodb-buffer-pool-size=16M",
                   "--innodb-log-file-size=8M", "--innodb-flush-log-at-trx-commit=0"]
         made = subprocess.run(
-            [found("mariadb-install-db"), *shared[:2], shared[3], "--skip-test-db",
+            [found("mariadb-install-db"), *shared[:2], *shared[3:5], "--skip-test-db",
              "--auth-root-authentication-method=normal"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         if made.returncode:

@@ -99,14 +99,15 @@ class Scenario:
         return self.cluster.settings.node(number)
 
     def command(self, *command, root=False, cwd=None, check=True, **environment):
-        """Runs a command as the user: what it printed, both streams."""
+        """Runs a command as the user: what it printed, both streams. SIGPIPE stays ignored: Slurm's
+        commands try again when a busy daemon drops them."""
         who = {}
         if self.user and not root:
             who = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         done = subprocess.run([str(word) for word in command], cwd=cwd or self.folder,
                               env=self.environment | environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                              errors="replace", check=False, **who)
+                              errors="replace", check=False, restore_signals=False, **who)
         if check and done.returncode:
             raise Failure(f"{shlex.join(map(str, command))} exited with {done.returncode}: "
                           f"{done.stdout}")

@@ -48,17 +48,19 @@ def no_requeue(s):
 @scenario
 def total_time(s):
     """--max-time is for all runs together."""
-    job = s.submit("pckpt_job --max-time ${BUDGET}s --store store -- count 200 100", BUDGET="12")
+    job = s.submit("pckpt_job --max-time ${BUDGET}s --store store -- count --go go 900 100", BUDGET="30")
     job.wait_program()
-    job.progress(40)
+    job.progress(20)
     job.warn()
     job.wait_program(1)
     expect("--max-time" in job.wait_event("not requeued"), "the reason is missing")
+    job.wait_state("FAILED")
+    expect(job.lines() < 400, f"{job.lines()} lines: it ran longer than it may")
     job.expect_end("FAILED", "75:0", restarts=1)
-    expect(job.lines() < 190, f"{job.lines()} lines: it ran longer than it may")
-    other = s.submit("pckpt_job --max-time 90s --store store -- count 200 100", name="other")
+    other = s.submit("pckpt_job --max-time 5m --store store -- count --go go 900 100",
+                     name="other")
     other.expect_end()
-    expect_same(job.out + other.out, s.count(200), "standard output of both jobs")
+    expect_same(job.out + other.out, s.count(900), "standard output of both jobs")
 
 
 @scenario

@@ -66,7 +66,7 @@ def node_crash(s):
 def node_lost_alive(s):
     """Slurm has lost a node, but the job still runs there when its next run begins."""
     job, node, slurmd = start(s, "split")
-    old = job.programs()
+    old = wait_for(job.programs, "no program runs")
     expect(len(old) == 1, f"{len(old)} programs run")
     os.kill(slurmd, signal.SIGKILL)
     job.wait_program(1)

@@ -16,6 +16,7 @@ def requeues_in_a_row(s):
         job.wait_program(restart)
         job.progress()
         job.warn()
+    job.wait_program(4)
     job.expect_end(restarts=4)
     job.expect_out(s.count(600))
     expect(read(s.folder / "result") == s.count(600).splitlines(True)[-1], "another result")
@@ -97,7 +98,7 @@ def three_warnings(s):
     while job.state != "COMPLETED":
         most = max(most, len(job.programs()))
         job.fail_if(time.monotonic() > deadline, "should have ended")
-        if job.restarts and job.begun() > 1 and job.lines() > lines + 30:
+        if most and job.restarts and job.begun() > 1 and job.lines() > lines + 30:
             job.go()
         time.sleep(POLL)
     job.expect_end(restarts=1)

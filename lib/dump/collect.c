@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/fs.h"
 #include "dump/dump_internal.h"
+#include "kind/fileid.h"
 #include "kind/ghost.h"
 #include "proc/cpu.h"
 
@@ -279,7 +280,10 @@ static int inner_ppid(struct pk_proc *proc, int32_t *ret, struct pk_error *err)
 	return r;
 }
 
-/* The program file must be there under its name at restore, or travel along. */
+/*
+ * The program file must be there under its name at restore, or travel along: when it was deleted,
+ * and when its name does not lead there for us, as in a directory that is closed to its user.
+ */
 static int collect_exe(struct pk_proc *proc, struct pk_task *t, struct pk_error *err)
 {
 	struct pk_source *s = &proc->src;
@@ -291,12 +295,18 @@ static int collect_exe(struct pk_proc *proc, struct pk_task *t, struct pk_error 
 	for (size_t i = 0; i < s->maps.n; i++) {
 		const struct pk_map *m = &s->maps.v[i];
 
-		if (m->deleted && m->ino == st.st_ino)
-			t->exe_file = pk_ghost_of_map(s, m, err);
-		if (m->deleted && m->ino == st.st_ino)
-			return t->exe_file ? 0 : -PK_E_ERROR;
+		if (m->ino != st.st_ino || m->path[0] != '/')
+			continue;
+		if (!m->deleted && pk_path_is(m->path, &st))
+			return 0;
+		t->exe_file = pk_ghost_of_map(s, m, err);
+		return t->exe_file ? 0 : -PK_E_ERROR;
 	}
-	return 0;
+	if (pk_path_is(t->exe, &st))
+		return 0;
+	pk_fail(err, PK_E_UNSUPPORTED, "pid %d: program file %s", s->pid, t->exe);
+	pk_why(err, "its name does not lead to it, and it is not mapped");
+	return pk_try(err, "put it back, or make its directory accessible");
 }
 
 /*

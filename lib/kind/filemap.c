@@ -75,6 +75,14 @@ static int identify(int fd, const struct stat *st, struct filemap *f)
 	return 0;
 }
 
+/* A copy may travel in the place of what is only read. */
+static int refuse_closed(const struct pk_view *v, struct pk_error *err)
+{
+	pk_fail(err, PK_E_UNSUPPORTED, "mapped file %s cannot be opened by its name", v->map->path);
+	pk_why(err, "what the program writes to it would not come there any more");
+	return pk_try(err, "make it accessible, or run pckpt where the program runs");
+}
+
 static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 {
 	const struct pk_map *m = v->map;
@@ -83,6 +91,8 @@ static int collect(struct pk_view *v, void *obj, struct pk_error *err)
 	PK_CLOSE int fd = open_path(m, &st);
 
 	f->shared = 1; /* until save meets a private one */
+	if (fd < 0 && !m->deleted && m->shared && m->vmflags & PK_VM(mw))
+		return refuse_closed(v, err);
 	if (fd < 0 || pk_ghost_needed(v->src, m->path, m->deleted, &st)) {
 		f->id.path = strdup(m->path);
 		f->id.ghost = pk_ghost_of_map(v->src, m, err);

@@ -113,6 +113,24 @@ static void secret(void)
 	expect_text("secret", p, "secret memory");
 }
 
+/* A file that it writes to through a mapping, in a directory that was closed to it meanwhile. */
+static void closed(void)
+{
+	char *p;
+	int fd;
+
+	must(mkdir(victim_path("closed").s, 0700));
+	fd = must(open(victim_path("closed/data").s, O_RDWR | O_CREAT, 0600));
+	must(ftruncate(fd, 4096));
+	p = must(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0));
+	must(close(fd));
+	must(chmod(victim_path("closed").s, 0));
+	strcpy(p, "data");
+	victim_ready();
+	expect_text("data", p, "the mapped file");
+	must(chmod(victim_path("closed").s, 0700));
+}
+
 /* Its child has it. */
 static void child(void)
 {
@@ -213,6 +231,7 @@ static const struct {
 	{"fd", strange_fd},
 	{"unheard_of", unheard_of},
 	{"secret", secret},
+	{"closed", closed},
 	{"outside", outside},
 	{"packet", packet},
 	{"child", child},

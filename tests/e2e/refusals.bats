@@ -150,6 +150,12 @@ refuses() {
 	refuses 69 "mapping .*: secret memory"
 }
 
+@test "a mapped file in a directory that was closed" {
+	! as_root || skip "nothing is closed to root"
+	obstacle closed
+	refuses 69 "mapped file .*/closed/data cannot be opened by its name" "make it accessible"
+}
+
 @test "a 32-bit program" {
 	[ -x "$E2E_PROGRAMS/i386" ] || skip "the compiler makes no 32-bit programs"
 	launch i386 "$E2E_PROGRAMS/i386"

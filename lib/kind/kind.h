@@ -109,7 +109,13 @@ struct pk_kind {
 	int (*map)(struct pk_plan *p, const struct pk_vma *vma, const struct pk_obj *o,
 		struct pk_error *err);
 
-	/* When all else has worked, just before the job runs: the last thing that may fail. */
+	/*
+	 * When all else has worked, before the first finish: whatever finish needs that may fail,
+	 * so that it does not fail halfway. Nothing of the job changes.
+	 */
+	int (*secure)(struct pk_target *t, const struct pk_obj *o, struct pk_error *err);
+
+	/* Just before the job runs: the last thing that may fail. */
 	int (*finish)(struct pk_target *t, const struct pk_obj *o, struct pk_error *err);
 };
 

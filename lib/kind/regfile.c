@@ -212,22 +212,27 @@ static int copy_tail(int from, uint64_t at, int to)
 	}
 }
 
-static int cut(const struct pk_target *t, const struct regfile *f, int fd, uint64_t size,
-	struct pk_error *err)
+/* Copy what is to be cut off to the store. */
+static int keep(const struct pk_target *t, const struct regfile *f, int fd, struct pk_error *err)
 {
 	char kept[4200];
 	PK_CLOSE int to = keep_name(t, f->id.path, kept, sizeof(kept));
 
-	if (to < 0 || copy_tail(fd, f->id.size, to) < 0) {
-		pk_fail_errno(err, "cannot keep the end of %s in %s/cut", f->id.path, t->store);
-		if (to >= 0)
-			unlink(kept);
-		return err->class ? -err->class : -PK_E_ERROR;
+	if (to >= 0 && copy_tail(fd, f->id.size, to) == 0) {
+		pk_log(PK_LOG_INFO, "%s is cut back to %lu bytes; the rest is in %s", f->id.path,
+			(unsigned long)f->id.size, kept);
+		return 0;
 	}
+	pk_fail_errno(err, "cannot keep the end of %s in %s/cut", f->id.path, t->store);
+	if (to >= 0)
+		unlink(kept);
+	return -err->class;
+}
+
+static int cut(const struct regfile *f, int fd, struct pk_error *err)
+{
 	if (ftruncate(fd, (off_t)f->id.size) < 0)
 		return pk_fail_errno(err, "cannot cut back %s", f->id.path);
-	pk_log(PK_LOG_INFO, "%s cut back from %lu to %lu bytes; the rest is in %s", f->id.path,
-		(unsigned long)size, (unsigned long)f->id.size, kept);
 	return 0;
 }
 
@@ -242,50 +247,67 @@ static void place_stream(const struct regfile *f, int stream, const struct stat 
 		lseek(stream, (off_t)f->pos, SEEK_SET);
 }
 
-/*
- * The job's standard stream is ours now. The file that it was may be the same one, or left behind:
- * what has been written to it since the dump will be written again. It may as well be gone, or have
- * been begun anew: that is nobody's fault.
- */
-static int finish_stream(
-	struct pk_target *t, const struct regfile *f, int stream, struct pk_error *err)
+static bool has_grown(const struct regfile *f, struct stat *st)
 {
-	PK_CLOSE int fd = -1;
-	struct stat st;
-	int r = 0;
-
-	if (stat(f->id.path, &st) < 0 || !S_ISREG(st.st_mode) || (uint64_t)st.st_size < f->id.size)
-		return 0;
-	if ((uint64_t)st.st_size > f->id.size) {
-		fd = pk_fileid_open(&f->id, O_RDWR);
-		if (fd < 0) {
-			pk_log(PK_LOG_WARN, "%s cannot be cut back: %s", f->id.path,
-				strerror(errno));
-			return 0;
-		}
-		r = cut(t, f, fd, (uint64_t)st.st_size, err);
-	}
-	place_stream(f, t->std[stream], &st);
-	return r;
+	return stat(f->id.path, st) == 0 && S_ISREG(st->st_mode) &&
+	       (uint64_t)st->st_size > f->id.size;
 }
 
+/* A file that the job has open several times is kept once. */
+static bool is_kept(const struct pk_target *t, const struct pk_obj *o)
+{
+	const struct regfile *f = o->data, *other;
+	const struct pk_obj *i = NULL;
+
+	while ((i = pk_model_next(t->model, i, o->type, PK_ANY_OWNER)) && i != o) {
+		other = i->data;
+		if (!other->id.ghost && writable(other) && !strcmp(other->id.path, f->id.path))
+			return true;
+	}
+	return false;
+}
+
+static int secure(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
+{
+	const struct regfile *f = o->data;
+	PK_CLOSE int fd = -1;
+	struct stat st;
+
+	if (f->id.ghost || !writable(f) || is_kept(t, o) || !has_grown(f, &st))
+		return 0;
+	fd = pk_fileid_open(&f->id, O_RDWR);
+	if (fd >= 0)
+		return keep(t, f, fd, err);
+	if (pk_file_stream(t, o->id) < 0)
+		return pk_fail_errno(err, "%s", f->id.path);
+	pk_log(PK_LOG_WARN, "%s cannot be cut back: %s", f->id.path, strerror(errno));
+	return 0;
+}
+
+/*
+ * A standard stream of the job that is ours now: the file that it was may be the same one, or left
+ * behind: what has been written to it since the dump will be written again. It may as well be gone,
+ * or have been begun anew, or closed to us: that is nobody's fault.
+ */
 static int finish(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
 	const struct regfile *f = o->data;
-	int stream = pk_file_stream(t, o->id);
+	int stream = pk_file_stream(t, o->id), r = 0;
 	PK_CLOSE int fd = -1;
 	struct stat st;
 
 	if (f->id.ghost || !writable(f))
 		return 0;
-	if (stream >= 0)
-		return finish_stream(t, f, stream, err);
-	if (stat(f->id.path, &st) == 0 && (uint64_t)st.st_size <= f->id.size)
-		return 0;
-	fd = pk_fileid_open(&f->id, O_RDWR);
-	if (fd < 0 || fstat(fd, &st) < 0)
-		return pk_fail_errno(err, "%s", f->id.path);
-	return cut(t, f, fd, (uint64_t)st.st_size, err);
+	if (has_grown(f, &st)) {
+		fd = pk_fileid_open(&f->id, O_RDWR);
+		if (fd < 0)
+			return stream < 0 ? pk_fail_errno(err, "%s", f->id.path) : 0;
+		r = cut(f, fd, err);
+	}
+	if (stream >= 0 && r == 0 && stat(f->id.path, &st) == 0 && S_ISREG(st.st_mode) &&
+		(uint64_t)st.st_size >= f->id.size)
+		place_stream(f, t->std[stream], &st);
+	return r;
 }
 
 #define F struct regfile
@@ -316,5 +338,6 @@ const struct pk_kind pk_kind_regfile = {
 	.check = check,
 	.prepare = prepare,
 	.plan = plan,
+	.secure = secure,
 	.finish = finish,
 };

@@ -277,24 +277,31 @@ static int finish_threads(struct pk_restore *r, struct pk_error *err)
 	return e;
 }
 
+static int finish_file(
+	struct pk_restore *r, const struct pk_obj *o, bool secure, struct pk_error *err)
+{
+	const struct pk_kind *k = pk_kind_of(o->type);
+
+	/* What is cut back is the file that it was. */
+	if (!k || (k != &pk_kind_regfile && pk_file_overridden(&r->target, o->id)))
+		return 0;
+	if (secure)
+		return k->secure ? k->secure(&r->target, o, err) : 0;
+	return k->finish ? k->finish(&r->target, o, err) : 0;
+}
+
+/* All files, or none: first what may fail for each of them, then what cannot be undone. */
 static int finish_files(struct pk_restore *r, struct pk_error *err)
 {
-	const struct pk_obj *o = NULL;
+	int e = 0;
 
-	while ((o = pk_model_next(&r->image.model, o, NULL, PK_ANY_OWNER))) {
-		const struct pk_kind *k = pk_kind_of(o->type);
-		int e;
+	for (int secure = 1; secure >= 0; secure--) {
+		const struct pk_obj *o = NULL;
 
-		if (!k || !k->finish)
-			continue;
-		/* What is cut back is the file that it was. */
-		if (k != &pk_kind_regfile && pk_file_overridden(&r->target, o->id))
-			continue;
-		e = k->finish(&r->target, o, err);
-		if (e < 0)
-			return e;
+		while (e == 0 && (o = pk_model_next(&r->image.model, o, NULL, PK_ANY_OWNER)))
+			e = finish_file(r, o, secure, err);
 	}
-	return 0;
+	return e;
 }
 
 /* From here on our end is not the program's end any more. */

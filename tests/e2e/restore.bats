@@ -181,6 +181,23 @@ noted() {
 	expect 0
 }
 
+@test "no file is cut back when the end of one cannot be kept" {
+	as_root || skip "only root can mount a small disk"
+	mkdir "$BATS_TEST_TMPDIR/small"
+	mount -t tmpfs -o size=4m small "$BATS_TEST_TMPDIR/small"
+	S=$BATS_TEST_TMPDIR/small/store
+	checkpoint
+	echo "more" >>job.out
+	head -c 8M /dev/zero >>job.err
+	cp job.out before
+	how=''
+	not_restored "cannot keep the end of $W/job.err in $S/cut" "No space left on device"
+	cmp before job.out
+	truncate -s 0 job.err
+	restore "$IMAGE"
+	finish
+}
+
 @test "a restore from before: the output is as if nothing had been" {
 	launch_job
 	dump -q

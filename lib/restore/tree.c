@@ -426,7 +426,8 @@ static int die_of(struct pk_proc *proc, int sig, struct pk_error *err)
 
 	if (e < 0)
 		return e;
-	if (kill(pid, sig) < 0 || ptrace(PTRACE_CONT, pid, 0, 0) < 0)
+	/* SIGKILL does not wait to be let go. */
+	if (kill(pid, sig) < 0 || (ptrace(PTRACE_CONT, pid, 0, 0) < 0 && errno != ESRCH))
 		return pk_fail_errno(err, "process %d", proc->task->pid);
 	while (waitpid(pid, &status, __WALL) == pid || errno == EINTR) {
 		if (WIFEXITED(status) || WIFSIGNALED(status))

@@ -63,7 +63,7 @@ static void expect_status(pid_t pid, int want, const char *what)
 
 int main(void)
 {
-	pid_t exited, killed, aborted, other;
+	pid_t exited, killed, aborted, shot, other;
 	int before;
 
 	family_begin();
@@ -72,12 +72,14 @@ int main(void)
 	exited = end_by(0, 42);
 	killed = end_by(SIGTERM, 0);
 	aborted = end_by(SIGSEGV, 0);
+	shot = end_by(SIGKILL, 0);
 	before = heard;
 	family_meet(1);
 	expect(before, heard, "SIGCHLDs");
 	expect_status(exited, victim_broken() ? 0 : 42 << 8, "one that exited");
 	expect_status(killed, SIGTERM, "one that was killed");
 	expect_status(aborted, SIGSEGV, "one that crashed");
+	expect_status(shot, SIGKILL, "one that was killed by SIGKILL");
 	family_over();
 	family_join(other);
 	expect(-1, waitpid(-1, NULL, WNOHANG), "more children");

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kind/target.h"
 
+#include <errno.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "base/array.h"
@@ -145,6 +148,18 @@ bool pk_target_has(const struct pk_target *t, uint32_t obj)
 	return false;
 }
 
+static int refuse_local(int fd, uint64_t len, struct pk_error *err)
+{
+	bool short_of_memory = errno == ENOMEM;
+	struct statfs fs;
+
+	pk_fail_errno(err, "carried file of %lu bytes", (unsigned long)len);
+	if (!short_of_memory || fstatfs(fd, &fs) < 0 || fs.f_type != HUGETLBFS_MAGIC)
+		return -err->class;
+	pk_why(err, "it consists of huge pages, and not so many are free");
+	return pk_try(err, "reserve huge pages (vm.nr_hugepages)");
+}
+
 int pk_target_local(struct pk_target *t, uint32_t obj, int fd, uint64_t len, struct pk_error *err)
 {
 	void *v, *p;
@@ -157,7 +172,7 @@ int pk_target_local(struct pk_target *t, uint32_t obj, int fd, uint64_t len, str
 	t->local = v;
 	p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (p == MAP_FAILED)
-		return pk_fail_errno(err, "carried file of %lu bytes", (unsigned long)len);
+		return refuse_local(fd, len, err);
 	t->local[t->n_local++] = (struct pk_local){obj, p, len};
 	return 0;
 }

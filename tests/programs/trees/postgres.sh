@@ -13,6 +13,7 @@ cat >>base/postgresql.conf <<END
 listen_addresses = ''
 unix_socket_directories = '$PWD'
 shared_buffers = 16MB
+huge_pages = off
 max_parallel_workers_per_gather = 2
 log_min_messages = warning
 END

@@ -111,6 +111,10 @@ function(pk_tree name sequence script)
               --sequence ${sequence} ${command})
     set_tests_properties(tree.${name}.${who} PROPERTIES
       LABELS "trees" TIMEOUT 3600 SKIP_RETURN_CODE 77)
+    # MPI listens on the first ports that are free: two jobs would take each other's.
+    if(name MATCHES "mpi|lammps|gromacs")
+      set_tests_properties(tree.${name}.${who} PROPERTIES RESOURCE_LOCK ports)
+    endif()
   endforeach()
 endfunction()
 

@@ -8,7 +8,9 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 case $1-$3 in
 # Ranks that look for each other before and after a restore find themselves in other user namespaces.
 openmpi-shm) options=(--oversubscribe --mca btl "self,vader" --mca btl_vader_single_copy_mechanism none) ;;
-openmpi-tcp) options=(--oversubscribe --mca pml ob1 --mca btl "self,tcp" --mca btl_tcp_if_include lo) ;;
+# All that are started at the same time look for ports from 1024 on: one would take another's.
+openmpi-tcp) options=(--oversubscribe --mca pml ob1 --mca btl "self,tcp" --mca btl_tcp_if_include lo
+	--mca btl_tcp_port_min_v4 $((10000 + $$ % 20000)) --mca btl_tcp_port_range_v4 100) ;;
 mpich-shm) options=() ;;
 mpich-tcp) options=(-genv UCX_TLS "tcp,self" -genv MPIR_CVAR_NOLOCAL 1) ;;
 esac

@@ -90,7 +90,8 @@ run=("mpirun.$1" "${options[@]}" -n "$2" ./ring "$steps")
 
 # Not through MPI_Finalize: over TCP a rank that is through with it waits without hearing the others,
 # which wait for its answer. Where there are fewer CPUs than ranks that happens every other time.
-"${run[@]}" stay >out 2>err &
+: >out
+"${run[@]}" stay >>out 2>err &
 until [ "$(grep -sc '^result' out)" = "$2" ]; do
 	sleep 0.05
 	kill -0 $! || break

@@ -221,8 +221,16 @@ static void check(struct pk_target *t, const struct pk_obj *o)
 			check_one(t, &l[i]);
 }
 
+static int cut_back(struct pk_target *t, const struct pk_obj *file, struct pk_error *err)
+{
+	int r = pk_kind_regfile.secure(t, file, err);
+
+	return r < 0 ? r : pk_kind_regfile.finish(t, file, err);
+}
+
 /*
- * A file that has grown is cut back now: opening it later would break the lease.
+ * A file that has grown is cut back now: opening it later would break the lease. Only the one who
+ * writes to it can have a lease on it, so that nothing else of the job has to be kept first.
  */
 static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error *err)
 {
@@ -235,7 +243,7 @@ static int prepare(struct pk_target *t, const struct pk_obj *o, struct pk_error 
 
 		if (l[i].sort == LOCK_LEASE && file && file->type == pk_kind_regfile.type &&
 			pk_target_owns(t, file))
-			r = pk_kind_regfile.finish(t, file, err);
+			r = cut_back(t, file, err);
 	}
 	return r;
 }

@@ -181,6 +181,29 @@ noted() {
 	expect 0
 }
 
+@test "what is cut off a file with a lease on it is kept, too" {
+	cat >leaser <<-'END'
+		import fcntl, os, signal, time
+		signal.signal(signal.SIGIO, signal.SIG_IGN)
+		log = os.open("log", os.O_RDWR | os.O_CREAT | os.O_APPEND)
+		os.write(log, b"before\n")
+		fcntl.fcntl(log, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+		open("ready", "w").close()
+		while not os.path.exists("go"):
+		    time.sleep(0.01)
+		assert fcntl.fcntl(log, fcntl.F_GETLEASE) == fcntl.F_WRLCK
+		os.write(log, b"after\n")
+	END
+	launch leaser python3 leaser
+	dump -q --kill
+	expect_end 137
+	echo more >>log
+	restore "$IMAGE"
+	finish
+	[ "$(cat log)" = $'before\nafter' ]
+	[ "$(cat "$S"/cut/*-log)" = more ]
+}
+
 @test "no file is cut back when the end of one cannot be kept" {
 	as_root || skip "only root can mount a small disk"
 	mkdir "$BATS_TEST_TMPDIR/small"
